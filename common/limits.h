@@ -1,0 +1,52 @@
+// Every bound and timeout of Tarn, in one place, with the relations that must hold between them.
+// Units are in the names: Bytes, Nanos, or a plain count.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace tarn {
+
+// Version of the wire protocol: a server refuses other majors (see session.proto).
+inline constexpr uint32_t kProtocolVersion = 1;
+// Version of the on-disk format, in every store's `super`.
+inline constexpr uint32_t kFormatVersion = 1;
+inline constexpr uint16_t kDefaultPort = 7433;
+
+// Names and trees.
+inline constexpr size_t kNameMaxBytes = 255;
+inline constexpr size_t kSymlinkMaxBytes = 4095;
+inline constexpr uint32_t kLinkMax = 65'000;
+inline constexpr uint64_t kFileMaxBytes = 52'673'613'135'872;  // 47.9 TiB, EFS's own
+inline constexpr size_t kXattrNameMaxBytes = 255;
+inline constexpr size_t kXattrValueMaxBytes = 65'536;      // XATTR_SIZE_MAX of Linux
+inline constexpr size_t kXattrInodeMaxBytes = 1024 * 1024;  // names and values of one inode
+inline constexpr size_t kXattrListMaxBytes = 65'536;       // XATTR_LIST_MAX of Linux
+inline constexpr size_t kGroupsMax = 65'536;               // NGROUPS_MAX of Linux
+
+// Data.
+inline constexpr size_t kBlockBytes = 16 * 1024;         // of new file systems; fixed in `super`
+inline constexpr size_t kTransferMaxBytes = 1024 * 1024;  // data of one read or write
+inline constexpr size_t kMessageMaxBytes = kTransferMaxBytes + 512 * 1024;  // with everything else
+inline constexpr size_t kReadDirMaxBytes = 256 * 1024;   // of one readdir reply
+
+// Sessions.
+inline constexpr int64_t kSecondNanos = 1'000'000'000;
+inline constexpr int64_t kSessionLifetimeNanos = 30 * kSecondNanos;
+inline constexpr int64_t kHeartbeatNanos = kSessionLifetimeNanos / 3;
+inline constexpr int64_t kSilentSessionMaxNanos = 24 * 3600 * kSecondNanos;
+inline constexpr uint32_t kSlotsPerSession = 128;
+inline constexpr uint32_t kBlockedLocksPerSession = 65'536;  // parked lock requests
+inline constexpr uint32_t kLocksPerSession = 65'536;         // EFS's own; ENOLCK beyond
+inline constexpr uint32_t kOpensPerSession = 1'048'576;      // ENFILE beyond
+inline constexpr uint32_t kSessionsMax = 4'096;
+
+// An orphan is freed no sooner than this after its last link went.
+inline constexpr int64_t kOrphanMinAgeNanos = 5 * kSecondNanos;
+
+static_assert(kHeartbeatNanos * 3 <= kSessionLifetimeNanos);
+static_assert(kTransferMaxBytes % kBlockBytes == 0);
+static_assert(kMessageMaxBytes > kTransferMaxBytes + kReadDirMaxBytes);
+static_assert(kSymlinkMaxBytes < 4096 && kNameMaxBytes < 256);
+
+}  // namespace tarn
