@@ -7,7 +7,7 @@ namespace tarn {
 void Cancellation::Cancel() {
   absl::AnyInvocable<void() &&> run;
   {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     if (cancelled_) return;
     cancelled_ = true;
     run = std::exchange(handler_, nullptr);
@@ -16,13 +16,13 @@ void Cancellation::Cancel() {
 }
 
 bool Cancellation::cancelled() const {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   return cancelled_;
 }
 
 void Cancellation::OnCancel(absl::AnyInvocable<void() &&> handler) {
   {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     if (!cancelled_) {
       handler_ = std::move(handler);
       return;
@@ -33,7 +33,7 @@ void Cancellation::OnCancel(absl::AnyInvocable<void() &&> handler) {
 
 void Cancellation::Clear() {
   absl::AnyInvocable<void() &&> dropped;
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   dropped = std::exchange(handler_, nullptr);
 }
 

@@ -1,9 +1,8 @@
 // A wish that a call should end, shared between its maker and whoever makes it wait.
 #pragma once
 
-#include "absl/base/thread_annotations.h"
+#include "common/sync.h"
 #include "absl/functional/any_invocable.h"
-#include "absl/synchronization/mutex.h"
 
 namespace tarn {
 
@@ -21,7 +20,7 @@ class Cancellation {
   void Clear();
 
  private:
-  mutable absl::Mutex mu_;
+  mutable Mutex mu_;
   bool cancelled_ ABSL_GUARDED_BY(mu_) = false;
   absl::AnyInvocable<void() &&> handler_ ABSL_GUARDED_BY(mu_);
 };
