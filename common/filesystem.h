@@ -9,8 +9,8 @@
 //   is called with no lock held.
 // - A Result's errno is the answer and is final: whoever gets it does not try again.
 // - Arguments are taken by value; `caller` is copied where it is needed after the call returns.
-// - A caller's Cancellation may end a call that waits, with EINTR and without effect; a call that no
-//   longer waits ignores it.
+// - A caller's Cancellation may end a call that waits, with EINTR and without effect; a call that
+//   no longer waits ignores it.
 // Thread safety: all verbs may be called from any thread at once.
 #pragma once
 
@@ -220,7 +220,7 @@ struct FsyncArgs {
 struct ReadDirArgs {
   Handle dir;
   uint64_t cookie = 0;     // of the last entry seen; 0: from the start
-  uint32_t max_bytes = 0;  // rough bound of the reply, at most kReadDirMaxBytes; one entry always fits
+  uint32_t max_bytes = 0;  // rough bound of the reply, up to kReadDirMaxBytes; one entry always fits
   bool plus = false;       // with handles and attributes
 };
 struct DirEntry {
@@ -274,7 +274,13 @@ struct AccessArgs {
 };
 
 // Sent: never renumber.
-enum class AllocateMode : uint8_t { kExtend = 0, kKeepSize = 1, kPunchHole = 2, kZeroRange = 3, kZeroRangeKeepSize = 4 };
+enum class AllocateMode : uint8_t {
+  kExtend = 0,
+  kKeepSize = 1,
+  kPunchHole = 2,
+  kZeroRange = 3,
+  kZeroRangeKeepSize = 4,
+};
 struct AllocateArgs {
   Handle inode;
   OpenId open{};

@@ -15,7 +15,7 @@ enum class Ino : uint64_t {};
 inline constexpr Ino kNoIno{0};
 inline constexpr Ino kRootIno{1};
 
-// Names the blocks of one content of a file. Truncation to 0 and unlink take a new one. 0: none yet.
+// Names the blocks of one content of a file. Truncation to 0 and unlink take a new one. 0: none.
 enum class DataId : uint64_t {};
 
 // Who is charged for an inode. 0: nobody in particular.

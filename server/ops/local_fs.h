@@ -36,7 +36,8 @@ class LocalFs : public FileSystem {
   // Drops all opens and locks of a session that has ended or was fenced; grants what waited.
   virtual void EndSession(SessionId session) = 0;
   // Restores an open after a restart. Errors: ESTALE (the inode is gone), EBADF (wrong handle).
-  virtual Status ReclaimOpen(const Caller& caller, Handle inode, OpenId open, OpenAccess access) = 0;
+  virtual Status ReclaimOpen(const Caller& caller, Handle inode, OpenId open,
+                             OpenAccess access) = 0;
   // Restores a lock during grace. Errors: EAGAIN (somebody else holds it), ESTALE.
   virtual Status ReclaimLock(const Caller& caller, const SetLockArgs& lock) = 0;
   virtual void EndGrace() = 0;
