@@ -6,6 +6,7 @@
 // Thread safety: Kv is safe; batches and iterators belong to one thread at a time.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -64,6 +65,9 @@ class Kv {
   // The value, pinned rather than copied where the engine can; nullopt: no such key.
   // Errors: kBlocked (kMemoryOnly), EIO.
   virtual Result<std::optional<ByteSlice>> Get(Family f, std::string_view key, Tier tier) = 0;
+  // As Get for each of `keys` (ascending), with neighbours on disk read together.
+  virtual Result<std::vector<std::optional<ByteSlice>>> GetMany(
+      Family f, const std::vector<std::string>& keys, Tier tier) = 0;
   // Over keys in [lower, upper) as they are now; `upper` empty: to the end.
   virtual std::unique_ptr<KvIterator> Iterate(Family f, std::string lower, std::string upper,
                                               Tier tier) = 0;
@@ -71,8 +75,14 @@ class Kv {
   virtual Status Write(const Batch& batch, Tier tier) = 0;
   // Waits for the disk. Errors: EIO, ENOSPC.
   virtual Status SyncWal() = 0;
-  // Gives the space of deleted keys in [first, limit) back to the file system below. May be slow.
-  virtual Status Reclaim(Family f, std::string_view first, std::string_view limit) = 0;
+  // Deletes every key in [first, limit) and gives the space back to the disk; the cheap way out for
+  // big ranges. Not atomic: repeated after a crash. May be slow. REQUIRES: nobody reads or writes
+  // in the range now or ever again.
+  virtual Status Destroy(Family f, std::string_view first, std::string_view limit) = 0;
+  // Gives back the space of about `freed` bytes deleted in [first, limit), unless what lives there
+  // is so much more that rewriting it is not worth that. May be slow.
+  virtual Status Compact(Family f, std::string_view first, std::string_view limit,
+                         uint64_t freed) = 0;
 };
 
 }  // namespace tarn::store

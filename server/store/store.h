@@ -86,10 +86,10 @@ struct Orphan {
 class Store {
  public:
   // Takes over an engine and reads its identity; with `create` makes the root directory and a new
-  // identity named `name` in an empty one. Errors: ENOENT (empty and not `create`), EINVAL (another
-  // format version: the message says which), EIO.
+  // identity named `name` in an empty one (`id` empty: a new random one). Errors: ENOENT (empty and
+  // not `create`), EINVAL (another format version: the message says which), EIO.
   static Result<std::unique_ptr<Store>> Open(std::unique_ptr<Kv> kv, Clock& clock, bool create,
-                                             const std::string& name);
+                                             const std::string& name, const std::string& id = "");
   virtual ~Store() = default;
 
   virtual const Identity& identity() const = 0;
@@ -105,7 +105,8 @@ class Store {
   // Removes an orphan's record, xattrs and contents, in bounded steps. The caller holds its latch
   // and knows that nothing pins it. False: call again for the rest.
   virtual Result<bool> FreeOrphan(Ino ino) = 0;
-  // Frees contents that truncations left behind. False: nothing was left to do.
+  // Frees contents that FreeOrphan and truncations left behind, and gives their space back to the
+  // disk; one bounded step, perhaps slow. False: nothing was left to do.
   virtual Result<bool> FreeGarbage() = 0;
 
   virtual Result<std::vector<SessionRecord>> LoadSessions() = 0;
