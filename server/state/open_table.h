@@ -1,0 +1,79 @@
+// Who has what open: opens by (session, OpenId), and how many each inode has.
+//
+// Thread safety: safe. Find, on the path of every read and write, takes one of a few shards shared;
+// Add and the removals also take the mutex of the counts.
+// Invariants: counts_ holds for each inode and session exactly the opens in the shards.
+// Lock order: a shard, then mu_; both are leaves to everybody else.
+// Lifetime: volatile; clients restore their opens after a restart (LocalFs::ReclaimOpen). Whoever
+// adds an open holds the inode's latch, so that whoever frees an inode under its latch can rely on
+// IsOpen.
+#pragma once
+
+#include <array>
+#include <deque>
+#include <optional>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
+#include "absl/synchronization/mutex.h"
+#include "common/filesystem.h"
+#include "common/limits.h"
+#include "common/result.h"
+
+namespace tarn::state {
+
+struct Open {
+  Ino ino = kNoIno;
+  OpenAccess access = OpenAccess::kNone;
+  bool operator==(const Open&) const = default;
+};
+
+class OpenTable {
+ public:
+  explicit OpenTable(uint32_t opens_per_session = kOpensPerSession)
+      : opens_per_session_(opens_per_session) {}
+
+  // Registers an open; true: it is new. The same id for the same inode again changes nothing (but
+  // the access, to what is asked for now). Errors: ENFILE (limit), EBADF (the id names an open of
+  // another inode, or the session has ended).
+  Result<bool> Add(SessionId session, OpenId id, Open open);
+  std::optional<Open> Find(SessionId session, OpenId id) const;
+  // What the open was, and whether it was the inode's last; nullopt: no such open.
+  struct Removed {
+    Ino ino = kNoIno;
+    bool last = false;
+  };
+  std::optional<Removed> Remove(SessionId session, OpenId id);
+  // Removes all opens of a session and refuses it later ones, for calls that are still under way.
+  // Returns the inodes that are no longer open.
+  std::vector<Ino> DropSession(SessionId session);
+
+  bool IsOpen(Ino ino) const;
+  size_t CountOf(SessionId session) const;
+
+ private:
+  static constexpr size_t kShards = 16;
+  using Key = std::pair<SessionId, OpenId>;
+  struct alignas(64) Shard {
+    mutable absl::Mutex mu;
+    absl::flat_hash_map<Key, Open> opens ABSL_GUARDED_BY(mu);
+  };
+  const Shard& ShardOf(SessionId session, OpenId id) const;
+  Shard& ShardOf(SessionId session, OpenId id);
+  // True: it was the last of the inode.
+  bool Uncount(SessionId session, Ino ino) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
+  const uint32_t opens_per_session_;
+  std::array<Shard, kShards> shards_;
+  mutable absl::Mutex mu_;
+  absl::flat_hash_map<Ino, uint64_t> by_inode_ ABSL_GUARDED_BY(mu_);
+  absl::flat_hash_map<SessionId, uint64_t> by_session_ ABSL_GUARDED_BY(mu_);
+  // The latest kSessionsMax sessions that ended, oldest first; far more than can have calls under
+  // way.
+  absl::flat_hash_set<SessionId> ended_ ABSL_GUARDED_BY(mu_);
+  std::deque<SessionId> ended_order_ ABSL_GUARDED_BY(mu_);
+};
+
+}  // namespace tarn::state
