@@ -36,6 +36,7 @@ inline constexpr int64_t kSessionLifetimeNanos = 30 * kSecondNanos;
 inline constexpr int64_t kHeartbeatNanos = kSessionLifetimeNanos / 3;
 inline constexpr int64_t kSilentSessionMaxNanos = 24 * 3600 * kSecondNanos;
 inline constexpr uint32_t kSlotsPerSession = 128;
+inline constexpr uint32_t kWaitSlotsPerSession = 4'096;  // beyond those: for locks that wait
 inline constexpr uint32_t kBlockedLocksPerSession = 65'536;  // parked lock requests
 inline constexpr uint32_t kLocksPerSession = 65'536;         // EFS's own; ENOLCK beyond
 inline constexpr uint32_t kOpensPerSession = 1'048'576;      // ENFILE beyond

@@ -1,0 +1,199 @@
+#include "server/state/session_table.h"
+
+#include <sys/random.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "common/limits.h"
+#include "common/log.h"
+
+namespace tarn::state {
+namespace {
+
+Result<SessionId> RandomSessionId() {
+  SessionId id;
+  if (getrandom(&id, sizeof id, 0) != static_cast<ssize_t>(sizeof id)) {
+    return Error(Errno::kEIO, "getrandom failed");
+  }
+  return id;
+}
+
+}  // namespace
+
+void SessionTable::AddVolume(SessionVolume& volume, std::vector<Loaded> loaded) {
+  const int64_t now = clock_.BootNanos();
+  std::vector<SessionId> fenced;
+  size_t waiting_for = 0;
+  {
+    absl::MutexLock lock(&mu_);
+    for (Loaded& one : loaded) {
+      if (one.fenced) {
+        fenced.push_back(one.facts.id);
+        continue;
+      }
+      one.facts.volume = &volume;
+      const SessionId id = one.facts.id;
+      sessions_[id] =
+          std::make_shared<Session>(std::move(one.facts), Session::Phase::kResumable, now);
+      ++waiting_for;
+    }
+    graces_[&volume] = {now + kSessionLifetimeNanos, waiting_for, waiting_for == 0};
+  }
+  for (const SessionId id : fenced) (void)volume.Forget(id);
+  if (waiting_for == 0) volume.EndGrace();
+}
+
+std::shared_ptr<Session> SessionTable::Lookup(SessionId id) const {
+  absl::ReaderMutexLock lock(&mu_);
+  const auto it = sessions_.find(id);
+  return it == sessions_.end() ? nullptr : it->second;
+}
+
+std::shared_ptr<Session> SessionTable::Find(SessionId id, uint32_t epoch) {
+  std::shared_ptr<Session> session = Lookup(id);
+  if (session == nullptr || session->facts().epoch != epoch) return nullptr;
+  session->Heard(clock_.BootNanos());
+  return session;
+}
+
+bool SessionTable::IsSilent(const Session& session) const {
+  return clock_.BootNanos() - session.heard_nanos() > kSessionLifetimeNanos;
+}
+
+Status SessionTable::MakeRoom() {
+  std::shared_ptr<Session> oldest;
+  {
+    absl::ReaderMutexLock lock(&mu_);
+    if (sessions_.size() < kSessionsMax) return Ok();
+    for (const auto& [id, session] : sessions_) {
+      if (oldest == nullptr || session->heard_nanos() < oldest->heard_nanos()) oldest = session;
+    }
+  }
+  if (oldest != nullptr && IsSilent(*oldest) && End(oldest, Ending::kFenced)) return Ok();
+  return Error(Errno::kENFILE, "the server has as many sessions as it can bear");
+}
+
+Result<std::shared_ptr<Session>> SessionTable::Open(SessionFacts facts, const std::string& nonce) {
+  {
+    absl::ReaderMutexLock lock(&mu_);
+    const auto it = nonces_.find(nonce);
+    if (it != nonces_.end()) return sessions_.at(it->second);
+  }
+  RETURN_IF_ERROR(MakeRoom());
+  ASSIGN_OR_RETURN(facts.id, RandomSessionId());
+  facts.opened = clock_.Now();
+  SessionVolume* const volume = facts.volume;
+  RETURN_IF_ERROR(volume->Save(facts, /*fenced=*/false));
+  auto session =
+      std::make_shared<Session>(std::move(facts), Session::Phase::kActive, clock_.BootNanos());
+  absl::MutexLock lock(&mu_);
+  sessions_[session->facts().id] = session;
+  nonces_[nonce] = session->facts().id;
+  return session;
+}
+
+std::shared_ptr<Session> SessionTable::Resume(SessionId previous, const SessionVolume& volume) {
+  std::shared_ptr<Session> session = Lookup(previous);
+  if (session == nullptr || session->facts().volume != &volume) return nullptr;
+  session->Advance(Session::Phase::kResumable, Session::Phase::kReclaiming);
+  session->Heard(clock_.BootNanos());
+  return session->phase() == Session::Phase::kEnded ? nullptr : session;
+}
+
+void SessionTable::Reclaimed(Session& session) {
+  if (session.Advance(Session::Phase::kReclaiming, Session::Phase::kActive)) {
+    OneLessToReclaim(*session.facts().volume);
+  }
+}
+
+void SessionTable::OneLessToReclaim(SessionVolume& volume) {
+  {
+    absl::MutexLock lock(&mu_);
+    Grace& grace = graces_[&volume];
+    if (grace.over || --grace.waiting_for > 0) return;
+    grace.over = true;
+  }
+  LogInfo("grace period over: every session has reclaimed");
+  volume.EndGrace();
+}
+
+bool SessionTable::End(const std::shared_ptr<Session>& session, Ending ending) {
+  SessionVolume* const volume = session->facts().volume;
+  const SessionId id = session->facts().id;
+  if (ending == Ending::kFenced) {
+    const Status saved = volume->Save(session->facts(), /*fenced=*/true);
+    if (!saved.ok()) {
+      LogError("session of {} cannot be fenced: {}", session->facts().client_name,
+               saved.error().message);
+      return false;
+    }
+  }
+  // Requests that still run may yet open or lock something: end once more after the last.
+  const Session::Phase before = session->End([volume, id] { volume->EndSession(id); });
+  if (before == Session::Phase::kEnded) return false;
+  volume->EndSession(id);
+  {
+    absl::MutexLock lock(&mu_);
+    sessions_.erase(id);
+    absl::erase_if(nonces_, [id](const auto& entry) { return entry.second == id; });
+  }
+  const Status forgotten = volume->Forget(id);
+  if (!forgotten.ok()) LogWarning("a session's record stays: {}", forgotten.error().message);
+  if (before != Session::Phase::kActive) OneLessToReclaim(*volume);
+  if (ending == Ending::kFenced) LogWarning("fenced {}", session->facts().client_name);
+  return true;
+}
+
+void SessionTable::Goodbye(SessionId id, uint32_t epoch) {
+  const std::shared_ptr<Session> session = Find(id, epoch);
+  if (session != nullptr) End(session, Ending::kGoodbye);
+}
+
+bool SessionTable::ExpireSilent(SessionId holder) {
+  const std::shared_ptr<Session> session = Lookup(holder);
+  if (session == nullptr) return false;
+  session->SetWanted();
+  return IsSilent(*session) && End(session, Ending::kFenced);
+}
+
+void SessionTable::Tick() {
+  const int64_t now = clock_.BootNanos();
+  std::vector<std::shared_ptr<Session>> doomed;
+  {
+    absl::ReaderMutexLock lock(&mu_);
+    for (const auto& [id, session] : sessions_) {
+      const int64_t silent = now - session->heard_nanos();
+      const Grace& grace = graces_.at(session->facts().volume);
+      const bool late = session->phase() != Session::Phase::kActive && now > grace.until_nanos;
+      const bool in_the_way = session->wanted() && silent > kSessionLifetimeNanos;
+      if (late || in_the_way || silent > kSilentSessionMaxNanos) doomed.push_back(session);
+    }
+  }
+  for (const std::shared_ptr<Session>& session : doomed) End(session, Ending::kFenced);
+}
+
+void SessionTable::Stop() {
+  std::vector<std::shared_ptr<Session>> all;
+  {
+    absl::MutexLock lock(&mu_);
+    stopping_ = true;
+    for (const auto& [id, session] : sessions_) all.push_back(session);
+  }
+  for (const std::shared_ptr<Session>& session : all) session->DropWaiting();
+}
+
+bool SessionTable::stopping() const {
+  absl::ReaderMutexLock lock(&mu_);
+  return stopping_;
+}
+
+uint32_t SessionTable::CountLive(const SessionVolume& volume) const {
+  absl::ReaderMutexLock lock(&mu_);
+  return static_cast<uint32_t>(
+      std::count_if(sessions_.begin(), sessions_.end(), [&](const auto& entry) {
+        return entry.second->facts().volume == &volume && !IsSilent(*entry.second);
+      }));
+}
+
+}  // namespace tarn::state

@@ -1,0 +1,105 @@
+// All sessions of this server: who is there, who is silent, who must still reclaim.
+//
+// A silent session keeps what it holds until it is in somebody's way or a day passes (the courteous
+// server). A restart brings the sessions on record back as resumable; a volume's grace period ends
+// when all of them have reclaimed, or after one lifetime, and who has not is fenced first.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/synchronization/mutex.h"
+#include "common/clock.h"
+#include "common/result.h"
+#include "server/state/session.h"
+
+namespace tarn::state {
+
+// The file system that a session uses, as far as sessions need it. All may block.
+class SessionVolume {
+ public:
+  virtual ~SessionVolume() = default;
+  // Puts the session on record, durably. Errors: EIO, ENOSPC.
+  virtual Status Save(const SessionFacts& facts, bool fenced) = 0;
+  // Takes it off the record.
+  virtual Status Forget(SessionId id) = 0;
+  // Drops its opens and locks. Idempotent.
+  virtual void EndSession(SessionId id) = 0;
+  virtual void EndGrace() = 0;
+};
+
+// Thread safety: safe.
+// Lock order: mu_ before Session's; volumes are called with neither held.
+// Lifetime: outlives the services; volumes outlive it.
+class SessionTable {
+ public:
+  explicit SessionTable(Clock& clock) : clock_(clock) {}
+
+  // Before serving: a volume with the sessions found on its record; those `fenced` are finished off.
+  struct Loaded {
+    SessionFacts facts;
+    bool fenced = false;
+  };
+  void AddVolume(SessionVolume& volume, std::vector<Loaded> loaded);
+
+  // The session as its client names it, marked as heard; null: unknown, ended or another epoch.
+  std::shared_ptr<Session> Find(SessionId id, uint32_t epoch);
+
+  // Opens a session under a new id (facts.id is ignored); a nonce seen before finds the session
+  // that it opened. Errors: ENFILE (too many sessions), those of Save. May block.
+  Result<std::shared_ptr<Session>> Open(SessionFacts facts, const std::string& nonce);
+
+  // Hello with a previous session; null: gone, or it belongs to another volume. Afterwards its phase
+  // is kActive, or kReclaiming if it must reclaim first.
+  std::shared_ptr<Session> Resume(SessionId previous, const SessionVolume& volume);
+  // It has reclaimed all that it held. Ends the grace period with the last. May block.
+  void Reclaimed(Session& session);
+
+  // Goodbye: drops all that it holds. May block.
+  void Goodbye(SessionId id, uint32_t epoch);
+
+  // `holder` is in somebody's way: fences it if it is silent for too long, else remembers that.
+  // True: fenced now. May block.
+  bool ExpireSilent(SessionId holder);
+
+  // To be called about once a second: ends grace periods, fences sessions that are in the way or
+  // silent for a day. May block.
+  void Tick();
+
+  // Nothing is admitted any more and waiting requests are dropped, unanswered: their clients will
+  // try again with the server's successor.
+  void Stop();
+  bool stopping() const;
+
+  // Sessions of a volume that are not silent.
+  uint32_t CountLive(const SessionVolume& volume) const;
+
+ private:
+  struct Grace {
+    int64_t until_nanos = 0;
+    size_t waiting_for = 0;  // sessions that have not reclaimed
+    bool over = true;
+  };
+  enum class Ending : uint8_t { kGoodbye, kFenced };
+
+  std::shared_ptr<Session> Lookup(SessionId id) const;
+  // False: could not be put on record, or somebody else ends it.
+  bool End(const std::shared_ptr<Session>& session, Ending ending);
+  void OneLessToReclaim(SessionVolume& volume);
+  // Fences the longest silent session if the table is full. Errors: ENFILE (nobody is silent).
+  Status MakeRoom();
+  bool IsSilent(const Session& session) const;
+
+  Clock& clock_;
+
+  mutable absl::Mutex mu_;
+  bool stopping_ ABSL_GUARDED_BY(mu_) = false;
+  absl::flat_hash_map<SessionId, std::shared_ptr<Session>> sessions_ ABSL_GUARDED_BY(mu_);
+  absl::flat_hash_map<std::string, SessionId> nonces_ ABSL_GUARDED_BY(mu_);
+  absl::flat_hash_map<SessionVolume*, Grace> graces_ ABSL_GUARDED_BY(mu_);
+};
+
+}  // namespace tarn::state
