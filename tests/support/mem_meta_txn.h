@@ -52,6 +52,8 @@ class MemMetaTxn : public MetaTxn {
   void BlockOnce(Ino ino) { blocked_.insert(ino); }
   // The read number `n` from now (0: the next) yields kBlocked, whatever it reads.
   void BlockReadNumber(int n) { reads_until_block_ = n; }
+  // True until that read has come.
+  bool BlockPending() const { return reads_until_block_ >= 0; }
 
   Result<std::optional<Inode>> GetInode(Ino ino) override;
   Result<std::optional<Dentry>> GetDentry(Ino dir, std::string_view name) override;
