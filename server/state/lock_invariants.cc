@@ -16,7 +16,7 @@ void Require(bool holds, std::string_view invariant) {
 }  // namespace
 
 void LockTable::CheckInvariants() const {
-  absl::ReaderMutexLock lock(&mu_);
+  ReaderMutexLock lock(&mu_);
   absl::flat_hash_map<SessionId, uint32_t> held, waiting;
   size_t waits = 0;
   for (const auto& [ino, locks] : inodes_) {

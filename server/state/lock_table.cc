@@ -27,7 +27,7 @@ struct LockTable::Walk {
 
 Status LockTable::Set(const LockRequest& request) {
   Completions out;
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   InodeLocks& locks = LocksOf(request.ino);
   Status answer = Ok();
   if (!IsBlocked(locks, request)) {
@@ -46,7 +46,7 @@ Status LockTable::Set(const LockRequest& request) {
 
 WaitId LockTable::SetOrWait(const LockRequest& request, Done<Unit> done) {
   Completions out;
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   InodeLocks* locks = &LocksOf(request.ino);
   if (request.kind == LockKind::kFlock && IsBlocked(*locks, request)) {
     EraseHeld(locks->of(request.kind), [&](const Owner& owner, const HeldRange&) {
@@ -78,7 +78,7 @@ WaitId LockTable::SetOrWait(const LockRequest& request, Done<Unit> done) {
 
 bool LockTable::Cancel(WaitId wait) {
   Completions out;
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   auto it = waits_.find(wait);
   if (it == waits_.end()) return false;
   const auto [ino, waiter] = it->second;
@@ -89,7 +89,7 @@ bool LockTable::Cancel(WaitId wait) {
 
 void LockTable::CancelAll() {
   Completions out;
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   // Nothing is granted by this: whoever ends the waits is about to go.
   for (auto& [ino, locks] : inodes_) {
     EndWaits(*locks, [](const LockRequest&) { return true; }, Errno::kEINTR, out);
@@ -98,7 +98,7 @@ void LockTable::CancelAll() {
 
 FileLock LockTable::Test(const LockRequest& request) const {
   FileLock conflict;
-  absl::ReaderMutexLock lock(&mu_);
+  ReaderMutexLock lock(&mu_);
   auto it = inodes_.find(request.ino);
   if (it == inodes_.end()) return conflict;
   VisitBlockers(*it->second, request, [&](const Owner&, const HeldRange& r) {
@@ -112,7 +112,7 @@ FileLock LockTable::Test(const LockRequest& request) const {
 
 std::vector<SessionId> LockTable::HoldersInTheWay(const LockRequest& request) const {
   absl::flat_hash_set<SessionId> found;
-  absl::ReaderMutexLock lock(&mu_);
+  ReaderMutexLock lock(&mu_);
   auto it = inodes_.find(request.ino);
   if (it == inodes_.end()) return {};
   VisitBlockers(*it->second, request, [&](const Owner& owner, const HeldRange&) {
@@ -124,7 +124,7 @@ std::vector<SessionId> LockTable::HoldersInTheWay(const LockRequest& request) co
 
 std::vector<SessionId> LockTable::HoldersWaitedFor() const {
   absl::flat_hash_set<SessionId> found;
-  absl::ReaderMutexLock lock(&mu_);
+  ReaderMutexLock lock(&mu_);
   for (const auto& [ino, locks] : inodes_) {
     for (const Waiter& waiter : locks->waiters) {
       VisitBlockers(*locks, waiter.request, [&](const Owner& owner, const HeldRange&) {
@@ -137,12 +137,12 @@ std::vector<SessionId> LockTable::HoldersWaitedFor() const {
 }
 
 bool LockTable::HasWaiters() const {
-  absl::ReaderMutexLock lock(&mu_);
+  ReaderMutexLock lock(&mu_);
   return !waits_.empty();
 }
 
 size_t LockTable::CountOf(SessionId session) const {
-  absl::ReaderMutexLock lock(&mu_);
+  ReaderMutexLock lock(&mu_);
   auto it = sessions_.find(session);
   return it == sessions_.end() ? 0 : it->second.held;
 }
@@ -151,7 +151,7 @@ size_t LockTable::CountOf(SessionId session) const {
 
 void LockTable::DropOwner(Ino ino, SessionId session, LockOwner owner) {
   Completions out;
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   auto it = inodes_.find(ino);
   if (it == inodes_.end()) return;
   EraseHeld(it->second->of(LockKind::kRange), [&](const Owner& holder, const HeldRange&) {
@@ -162,7 +162,7 @@ void LockTable::DropOwner(Ino ino, SessionId session, LockOwner owner) {
 
 void LockTable::DropOpen(Ino ino, SessionId session, OpenId open) {
   Completions out;
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   auto it = inodes_.find(ino);
   if (it == inodes_.end()) return;
   InodeLocks& locks = *it->second;
@@ -180,7 +180,7 @@ void LockTable::DropOpen(Ino ino, SessionId session, OpenId open) {
 
 void LockTable::DropSession(SessionId session) {
   Completions out;
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   std::vector<Ino> touched;
   for (auto& [ino, locks] : inodes_) {
     touched.push_back(ino);

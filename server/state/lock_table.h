@@ -29,13 +29,12 @@
 #include <memory>
 #include <vector>
 
-#include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/functional/function_ref.h"
-#include "absl/synchronization/mutex.h"
 #include "common/filesystem.h"
 #include "common/limits.h"
 #include "common/result.h"
+#include "common/sync.h"
 #include "server/state/lock_ranges.h"
 
 namespace tarn::state {
@@ -156,7 +155,7 @@ class LockTable {
       ABSL_SHARED_LOCKS_REQUIRED(mu_);
 
   const LockLimits limits_;
-  mutable absl::Mutex mu_;
+  mutable Mutex mu_;
   absl::flat_hash_map<Ino, std::unique_ptr<InodeLocks>> inodes_ ABSL_GUARDED_BY(mu_);
   absl::flat_hash_map<SessionId, SessionCounts> sessions_ ABSL_GUARDED_BY(mu_);
   absl::flat_hash_map<WaitId, std::pair<Ino, Waiters::iterator>> waits_ ABSL_GUARDED_BY(mu_);

@@ -11,25 +11,29 @@ OpenTable::Shard& OpenTable::ShardOf(SessionId session, OpenId id) {
 
 Result<bool> OpenTable::Add(SessionId session, OpenId id, Open open) {
   Shard& shard = ShardOf(session, id);
-  absl::MutexLock shard_lock(&shard.mu);
+  MutexLock shard_lock(&shard.mu);
   if (auto it = shard.opens.find(Key(session, id)); it != shard.opens.end()) {
     if (it->second.ino != open.ino) return Error(Errno::kEBADF, "open id in use");
-    it->second.access = open.access;
+    MutexLock lock(&mu_);
+    CountOut(session, it->second);
+    CountIn(session, open);
+    it->second = open;
     return false;
   }
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   if (ended_.contains(session)) return Error(Errno::kEBADF, "the session has ended");
-  uint64_t& count = by_session_[session];
-  if (count >= opens_per_session_) return Error(Errno::kENFILE, "too many opens of one session");
-  ++count;
-  ++by_inode_[open.ino];
+  auto count = by_session_.find(session);
+  if (count != by_session_.end() && count->second >= opens_per_session_) {
+    return Error(Errno::kENFILE, "too many opens of one session");
+  }
+  CountIn(session, open);
   shard.opens.emplace(Key(session, id), open);
   return true;
 }
 
 std::optional<Open> OpenTable::Find(SessionId session, OpenId id) const {
   const Shard& shard = ShardOf(session, id);
-  absl::ReaderMutexLock lock(&shard.mu);
+  ReaderMutexLock lock(&shard.mu);
   auto it = shard.opens.find(Key(session, id));
   if (it == shard.opens.end()) return std::nullopt;
   return it->second;
@@ -37,19 +41,18 @@ std::optional<Open> OpenTable::Find(SessionId session, OpenId id) const {
 
 std::optional<OpenTable::Removed> OpenTable::Remove(SessionId session, OpenId id) {
   Shard& shard = ShardOf(session, id);
-  absl::MutexLock shard_lock(&shard.mu);
+  MutexLock shard_lock(&shard.mu);
   auto it = shard.opens.find(Key(session, id));
   if (it == shard.opens.end()) return std::nullopt;
-  Removed removed{.ino = it->second.ino};
+  const Open open = it->second;
   shard.opens.erase(it);
-  absl::MutexLock lock(&mu_);
-  removed.last = Uncount(session, removed.ino);
-  return removed;
+  MutexLock lock(&mu_);
+  return Removed{.ino = open.ino, .last = CountOut(session, open)};
 }
 
 std::vector<Ino> OpenTable::DropSession(SessionId session) {
   {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     if (ended_.insert(session).second) ended_order_.push_back(session);
     if (ended_order_.size() > kSessionsMax) {
       ended_.erase(ended_order_.front());
@@ -58,33 +61,50 @@ std::vector<Ino> OpenTable::DropSession(SessionId session) {
   }
   std::vector<Ino> closed;
   for (Shard& shard : shards_) {
-    absl::MutexLock shard_lock(&shard.mu);
-    absl::MutexLock lock(&mu_);
+    MutexLock shard_lock(&shard.mu);
+    MutexLock lock(&mu_);
     absl::erase_if(shard.opens, [&](const auto& entry) ABSL_NO_THREAD_SAFETY_ANALYSIS {
       if (entry.first.first != session) return false;
-      if (Uncount(session, entry.second.ino)) closed.push_back(entry.second.ino);
+      if (CountOut(session, entry.second)) closed.push_back(entry.second.ino);
       return true;
     });
   }
   return closed;
 }
 
-bool OpenTable::Uncount(SessionId session, Ino ino) {
+void OpenTable::CountIn(SessionId session, Open open) {
+  ++by_session_[session];
+  ++by_inode_[open.ino];
+  Count& both = by_both_[{open.ino, session}];
+  ++both.opens;
+  both.readable += CanRead(open.access) ? 1 : 0;
+}
+
+bool OpenTable::CountOut(SessionId session, Open open) {
+  auto both = by_both_.find({open.ino, session});
+  both->second.readable -= CanRead(open.access) ? 1 : 0;
+  if (--both->second.opens == 0) by_both_.erase(both);
   auto of_session = by_session_.find(session);
   if (--of_session->second == 0) by_session_.erase(of_session);
-  auto of_inode = by_inode_.find(ino);
+  auto of_inode = by_inode_.find(open.ino);
   if (--of_inode->second != 0) return false;
   by_inode_.erase(of_inode);
   return true;
 }
 
 bool OpenTable::IsOpen(Ino ino) const {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   return by_inode_.contains(ino);
 }
 
+bool OpenTable::IsReadable(Ino ino, SessionId session) const {
+  MutexLock lock(&mu_);
+  auto it = by_both_.find({ino, session});
+  return it != by_both_.end() && it->second.readable > 0;
+}
+
 size_t OpenTable::CountOf(SessionId session) const {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   auto it = by_session_.find(session);
   return it == by_session_.end() ? 0 : it->second;
 }

@@ -2,7 +2,7 @@
 //
 // Thread safety: safe. Find, on the path of every read and write, takes one of a few shards shared;
 // Add and the removals also take the mutex of the counts.
-// Invariants: counts_ holds for each inode and session exactly the opens in the shards.
+// Invariants: the counts are those of the opens in the shards.
 // Lock order: a shard, then mu_; both are leaves to everybody else.
 // Lifetime: volatile; clients restore their opens after a restart (LocalFs::ReclaimOpen). Whoever
 // adds an open holds the inode's latch, so that whoever frees an inode under its latch can rely on
@@ -14,13 +14,12 @@
 #include <optional>
 #include <vector>
 
-#include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
-#include "absl/synchronization/mutex.h"
 #include "common/filesystem.h"
 #include "common/limits.h"
 #include "common/result.h"
+#include "common/sync.h"
 
 namespace tarn::state {
 
@@ -51,25 +50,33 @@ class OpenTable {
   std::vector<Ino> DropSession(SessionId session);
 
   bool IsOpen(Ino ino) const;
+  // Whether the session has the inode open for reading, under any id.
+  bool IsReadable(Ino ino, SessionId session) const;
   size_t CountOf(SessionId session) const;
 
  private:
   static constexpr size_t kShards = 16;
   using Key = std::pair<SessionId, OpenId>;
   struct alignas(64) Shard {
-    mutable absl::Mutex mu;
+    mutable Mutex mu;
     absl::flat_hash_map<Key, Open> opens ABSL_GUARDED_BY(mu);
   };
   const Shard& ShardOf(SessionId session, OpenId id) const;
   Shard& ShardOf(SessionId session, OpenId id);
+  struct Count {
+    uint64_t opens = 0;
+    uint64_t readable = 0;
+  };
+  void CountIn(SessionId session, Open open) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // True: it was the last of the inode.
-  bool Uncount(SessionId session, Ino ino) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  bool CountOut(SessionId session, Open open) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   const uint32_t opens_per_session_;
   std::array<Shard, kShards> shards_;
-  mutable absl::Mutex mu_;
+  mutable Mutex mu_;
   absl::flat_hash_map<Ino, uint64_t> by_inode_ ABSL_GUARDED_BY(mu_);
   absl::flat_hash_map<SessionId, uint64_t> by_session_ ABSL_GUARDED_BY(mu_);
+  absl::flat_hash_map<std::pair<Ino, SessionId>, Count> by_both_ ABSL_GUARDED_BY(mu_);
   // The latest kSessionsMax sessions that ended, oldest first; far more than can have calls under
   // way.
   absl::flat_hash_set<SessionId> ended_ ABSL_GUARDED_BY(mu_);
