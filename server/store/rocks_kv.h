@@ -1,0 +1,35 @@
+// Kv on RocksDB: one directory is one database, with a column family for each Family. No header of
+// RocksDB is seen from here.
+//
+// Durability: every write goes through the write-ahead log. After the death of the process the log
+// is replayed up to its first gap; what SyncWal covered is before any gap.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string>
+
+#include "common/result.h"
+#include "server/store/kv.h"
+
+namespace tarn::store {
+
+struct RocksKvOptions {
+  size_t block_cache_bytes = size_t{512} << 20;   // what reads without the disk are served from
+  size_t write_buffer_bytes = size_t{256} << 20;  // changes not yet in tables
+  size_t wal_bytes = size_t{256} << 20;           // log to replay after a crash, for each database
+  int max_open_files = 768;                       // for each database
+};
+
+// The memory that the databases of one process share.
+// Thread safety: safe. Lifetime: shared by the databases and by the values read from them.
+struct RocksMemory;
+std::shared_ptr<RocksMemory> MakeRocksMemory(const RocksKvOptions& options);
+
+// Opens the database in `dir`, or with `create` makes one there if there is none; the directory
+// above must exist. Errors: ENOENT (none there and not `create`), EBUSY (open in another process,
+// or in this), EACCES, ENOSPC, EIO (corrupt or unreadable).
+Result<std::unique_ptr<Kv>> OpenRocksKv(const std::string& dir, bool create,
+                                        std::shared_ptr<RocksMemory> memory);
+
+}  // namespace tarn::store

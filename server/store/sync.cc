@@ -1,0 +1,53 @@
+#include "server/store/sync.h"
+
+#include <optional>
+#include <utility>
+
+#include "absl/synchronization/notification.h"
+
+namespace tarn::store {
+
+WalSync::WalSync(Kv& kv) : kv_(kv), thread_([this] { Run(); }) {}
+
+WalSync::~WalSync() {
+  {
+    absl::MutexLock lock(&mu_);
+    stop_ = true;
+  }
+  thread_.join();
+}
+
+void WalSync::Sync(Done<Unit> done) {
+  absl::MutexLock lock(&mu_);
+  waiting_.push_back(std::move(done));
+}
+
+Status WalSync::SyncAndWait() {
+  absl::Notification ready;
+  std::optional<Status> answer;
+  Sync([&](Status status) {
+    answer.emplace(std::move(status));
+    ready.Notify();
+  });
+  ready.WaitForNotification();
+  return *std::move(answer);
+}
+
+void WalSync::Run() {
+  uint64_t synced = 0;  // value of writes_ up to which everything is durable
+  for (;;) {
+    std::vector<Done<Unit>> answered;
+    {
+      absl::MutexLock lock(&mu_, absl::Condition(this, &WalSync::HasWork));
+      if (waiting_.empty()) return;  // stopped, and everybody is answered
+      answered.swap(waiting_);
+    }
+    const uint64_t writes = writes_.load();
+    Status status = Ok();
+    if (writes != synced) status = kv_.SyncWal();
+    if (status.ok()) synced = writes;
+    for (Done<Unit>& done : answered) std::move(done)(status);
+  }
+}
+
+}  // namespace tarn::store
