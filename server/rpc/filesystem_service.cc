@@ -1,0 +1,175 @@
+#include "server/rpc/filesystem_service.h"
+
+#include <utility>
+
+#include "common/wire/convert.h"
+#include "common/wire/frame.h"
+#include "server/rpc/volume.h"
+
+namespace tarn::rpc {
+namespace {
+
+using state::Admission;
+using state::Session;
+
+// A lock request that may be parked: it is dropped when nobody is there any more to hear the answer.
+class WaitReactor final : public grpc::ServerUnaryReactor {
+ public:
+  WaitReactor(std::shared_ptr<Session> session, RequestId id)
+      : session_(std::move(session)), id_(id) {}
+  void OnCancel() override { session_->Leave(id_); }
+  void OnDone() override { delete this; }
+
+ private:
+  const std::shared_ptr<Session> session_;
+  const RequestId id_;
+};
+
+grpc::ServerUnaryReactor* Refuse(grpc::CallbackServerContext* context, grpc::StatusCode code,
+                                 const std::string& why) {
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  reactor->Finish({code, why});
+  return reactor;
+}
+
+void Send(grpc::ServerUnaryReactor* reactor, grpc::ByteBuffer* answer, const Bytes* bytes) {
+  if (bytes == nullptr) {
+    reactor->Finish({grpc::StatusCode::UNAVAILABLE, "the request was dropped: send it again"});
+    return;
+  }
+  *answer = wire::ToBuffer(*bytes);
+  reactor->Finish(grpc::Status::OK);
+}
+
+template <class V>
+Status DecodeRequest(const grpc::ByteBuffer& request, typename wire::WireOf<V>::Request& message,
+                     typename V::Args& args) {
+  if constexpr (wire::WireOf<V>::kRequestData) {
+    return wire::Decode(request, message, args.data);
+  } else {
+    return wire::Decode(request, message);
+  }
+}
+
+// Only locks wait so far.
+bool Waits(const v1::SetLockRequest& request) { return request.wait(); }
+bool Waits(const google::protobuf::MessageLite& request) { return false; }
+
+template <class V>
+inline constexpr bool kOpens = requires(typename V::Args args) { args.open, args.access; };
+
+// After a restart an open may be answered from the reply that was kept with it, but opens live in
+// memory: so the answer restores it. (Where it ran again, this finds it there.)
+template <class V>
+Done<typename V::Reply> RestoreOpen(ops::LocalFs& fs, const Caller& caller,
+                                    const typename V::Args& args, Done<typename V::Reply> done) {
+  Handle handle;
+  if constexpr (requires { args.inode; }) handle = args.inode;
+  return [&fs, caller, handle, open = args.open, access = args.access,
+          done = std::move(done)](Result<typename V::Reply> result) mutable {
+    if constexpr (requires { result->entry; }) {
+      if (result.ok()) handle = result->entry.handle;
+    }
+    if (result.ok()) {
+      const Status restored = fs.ReclaimOpen(caller, handle, open, access);
+      if (!restored.ok()) result = restored.error();
+    }
+    std::move(done)(std::move(result));
+  };
+}
+
+}  // namespace
+
+template <class V>
+Bytes FilesystemService::EncodeReply(const Result<typename V::Reply>& result) {
+  typename wire::WireOf<V>::Reply message;
+  v1::ReplyHeader& header = *message.mutable_header();
+  header.set_server_time(clock_.Now().ns);
+  if (!result.ok()) {
+    header.set_error(static_cast<int32_t>(result.error().code));
+    header.set_message(result.error().message);
+  } else {
+    wire::Fill(*result, message);
+  }
+  if constexpr (wire::WireOf<V>::kReplyData) {
+    return wire::Encode(message, result.ok() ? result->data : Bytes());
+  } else {
+    return wire::Encode(message);
+  }
+}
+
+template <class V>
+grpc::ServerUnaryReactor* FilesystemService::Serve(grpc::CallbackServerContext* context,
+                                                   const grpc::ByteBuffer& request,
+                                                   grpc::ByteBuffer* answer) {
+  typename wire::WireOf<V>::Request message;
+  typename V::Args args;
+  const Status decoded = DecodeRequest<V>(request, message, args);
+  if (!decoded.ok()) {
+    return Refuse(context, grpc::StatusCode::INVALID_ARGUMENT, decoded.error().message);
+  }
+  if (sessions_.stopping()) {
+    return Refuse(context, grpc::StatusCode::UNAVAILABLE, "the server stops");
+  }
+  const v1::RequestHeader& header = message.header();
+  std::shared_ptr<Session> session =
+      sessions_.Find(wire::SessionIdOf(header.session()), header.epoch());
+  if (session == nullptr) {
+    return Refuse(context, grpc::StatusCode::UNAUTHENTICATED, "no such session: say Hello");
+  }
+
+  const RequestId id{header.slot(), header.sequence()};
+  const bool waits = Waits(message);
+  grpc::ServerUnaryReactor* const reactor =
+      waits ? new WaitReactor(session, id) : context->DefaultReactor();
+  state::Answer to_client = [reactor, answer](const Bytes* bytes) { Send(reactor, answer, bytes); };
+  Session::Admitted admitted = session->Begin(id, {V::kMutates, waits}, to_client);
+  switch (admitted.verdict) {
+    case Admission::kRun:
+      break;
+    case Admission::kJoined:
+      return reactor;
+    case Admission::kReplay:
+      Send(reactor, answer, &admitted.reply);
+      return reactor;
+    case Admission::kMisused:
+      reactor->Finish({grpc::StatusCode::FAILED_PRECONDITION, "stale or unexpected sequence"});
+      return reactor;
+    case Admission::kNotNow:
+      reactor->Finish({grpc::StatusCode::UNAUTHENTICATED, "resume the session: say Hello"});
+      return reactor;
+  }
+
+  Caller caller;
+  Status valid = wire::Take(header.caller(), caller);
+  if (valid.ok()) valid = wire::Take(message, args);
+  if (!valid.ok()) {
+    session->Finish(id, EncodeReply<V>(valid.error()), /*interrupted=*/false);
+    return reactor;
+  }
+  const state::SessionFacts& facts = session->facts();
+  caller.session = facts.id;
+  caller.access_point = facts.access_point;
+  caller.read_only = facts.read_only;
+  caller.request = id;
+  caller.maybe_replay = admitted.maybe_replay;
+  caller.cancellation = std::move(admitted.cancellation);
+
+  ops::LocalFs& fs = static_cast<Volume*>(facts.volume)->fs();
+  Done<typename V::Reply> done = [this, session, id](Result<typename V::Reply> result) {
+    session->Finish(id, EncodeReply<V>(result), result.code() == Errno::kEINTR);
+  };
+  if constexpr (kOpens<V>) {
+    if (caller.maybe_replay) done = RestoreOpen<V>(fs, caller, args, std::move(done));
+  }
+  V::Call(fs, caller, std::move(args), std::move(done));
+  return reactor;
+}
+
+#define TARN_DECLARE_VERB(verb, args, reply, mutates)                        \
+  template grpc::ServerUnaryReactor* FilesystemService::Serve<verbs::verb>( \
+      grpc::CallbackServerContext*, const grpc::ByteBuffer&, grpc::ByteBuffer*);
+#include "common/verbs.inc"
+#undef TARN_DECLARE_VERB
+
+}  // namespace tarn::rpc

@@ -1,0 +1,103 @@
+#include "server/rpc/server.h"
+
+#include <grpcpp/ext/proto_server_reflection_plugin.h>
+#include <grpcpp/grpcpp.h>
+#include <grpcpp/health_check_service_interface.h>
+
+#include <chrono>
+
+#include "common/limits.h"
+#include "server/rpc/admin_service.h"
+#include "server/rpc/filesystem_service.h"
+#include "server/rpc/session_service.h"
+
+namespace tarn::rpc {
+namespace {
+
+constexpr std::chrono::milliseconds kDrain{1000};
+constexpr int kKeepaliveMillis = 5000;
+constexpr int kMinPingMillis = 500;
+constexpr int kFrameBytes = 1024 * 1024;
+constexpr int kReadChunkBytes = 64 * 1024;
+
+class ServerImpl final : public Server {
+ public:
+  explicit ServerImpl(Clock& clock)
+      : sessions_(clock),
+        control_([this] { sessions_.Tick(); }),
+        filesystem_service_(sessions_, clock),
+        session_service_(sessions_, volumes_, control_, clock),
+        admin_service_(sessions_, volumes_) {}
+  ~ServerImpl() override {
+    Stop();
+    for (const auto& volume : owned_) volume->fs().SetExpireSilent(nullptr);
+  }
+
+  Status Start(const std::string& listen, const std::vector<ops::LocalFs*>& file_systems);
+  int port() const override { return port_; }
+  void Stop() override;
+
+ private:
+  std::vector<std::unique_ptr<Volume>> owned_;
+  VolumeMap volumes_;
+  state::SessionTable sessions_;
+  ControlThread control_;
+  FilesystemService filesystem_service_;
+  SessionService session_service_;
+  AdminService admin_service_;
+  std::unique_ptr<grpc::Server> server_;
+  int port_ = 0;
+};
+
+Status ServerImpl::Start(const std::string& listen,
+                         const std::vector<ops::LocalFs*>& file_systems) {
+  for (ops::LocalFs* fs : file_systems) {
+    owned_.push_back(std::make_unique<Volume>(*fs));
+    volumes_[fs->store().identity().name] = owned_.back().get();
+    RETURN_IF_ERROR(owned_.back()->Attach(sessions_));
+  }
+  grpc::EnableDefaultHealthCheckService(true);
+  grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+  grpc::ServerBuilder builder;
+  builder.AddListeningPort(listen, grpc::InsecureServerCredentials(), &port_);
+  builder.RegisterService(&filesystem_service_);
+  builder.RegisterService(&session_service_);
+  builder.RegisterService(&admin_service_);
+  builder.SetMaxReceiveMessageSize(static_cast<int>(kMessageMaxBytes));
+  builder.SetMaxSendMessageSize(static_cast<int>(kMessageMaxBytes));
+  // Two servers on one port would each get some of the clients.
+  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMillis);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveMillis);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, kMinPingMillis);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_PING_STRIKES, 0);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_FRAME_SIZE, kFrameBytes);
+  builder.AddChannelArgument(GRPC_ARG_TCP_READ_CHUNK_SIZE, kReadChunkBytes);
+  server_ = builder.BuildAndStart();
+  if (server_ == nullptr || (port_ == 0 && !listen.starts_with("unix:"))) {
+    return Error(Errno::kEBUSY, "cannot listen on " + listen);
+  }
+  return Ok();
+}
+
+void ServerImpl::Stop() {
+  if (server_ == nullptr) return;
+  sessions_.Stop();
+  session_service_.Stop();
+  server_->Shutdown(std::chrono::system_clock::now() + kDrain);
+  server_->Wait();
+  server_.reset();
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Server>> Server::Start(const std::string& listen,
+                                              const std::vector<ops::LocalFs*>& file_systems,
+                                              Clock& clock) {
+  auto server = std::make_unique<ServerImpl>(clock);
+  RETURN_IF_ERROR(server->Start(listen, file_systems));
+  return std::unique_ptr<Server>(std::move(server));
+}
+
+}  // namespace tarn::rpc

@@ -1,0 +1,217 @@
+#include "server/rpc/session_service.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "common/limits.h"
+#include "common/log.h"
+#include "common/wire/convert.h"
+#include "server/rpc/event_stream.h"
+#include "server/rpc/hello.h"
+
+namespace tarn::rpc {
+namespace {
+
+using state::Session;
+
+constexpr size_t kNonceBytes = 16;
+constexpr size_t kClientNameMaxBytes = 1024;
+constexpr size_t kPathMaxBytes = 4096;
+
+grpc::Status NoSession() {
+  return {grpc::StatusCode::UNAUTHENTICATED, "no such session: say Hello"};
+}
+
+grpc::ServerUnaryReactor* Finish(grpc::CallbackServerContext* context, const grpc::Status& status) {
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  reactor->Finish(status);
+  return reactor;
+}
+
+grpc::Status CheckHello(const v1::HelloRequest& request) {
+  if (request.version() != kProtocolVersion) {
+    return {grpc::StatusCode::FAILED_PRECONDITION,
+            fmt::format("the server speaks version {} of the protocol, the client version {}: "
+                        "install the same release on both",
+                        kProtocolVersion, request.version())};
+  }
+  if (request.nonce().size() != kNonceBytes) {
+    return {grpc::StatusCode::INVALID_ARGUMENT, "Hello needs a nonce of 16 bytes"};
+  }
+  if (request.client_name().size() > kClientNameMaxBytes ||
+      request.directory().size() > kPathMaxBytes) {
+    return {grpc::StatusCode::INVALID_ARGUMENT, "client name or directory too long"};
+  }
+  return grpc::Status::OK;
+}
+
+}  // namespace
+
+void EventStream::End(const grpc::Status& status) {
+  if (!ended_.exchange(true)) Finish(status);
+}
+
+void EventStream::OnDone() {
+  service_.Forget(this);
+  delete this;
+}
+
+template <class Request>
+std::shared_ptr<Session> SessionService::Find(const Request& request) {
+  return sessions_.Find(wire::SessionIdOf(request.session()), request.epoch());
+}
+
+grpc::ServerUnaryReactor* SessionService::Hello(grpc::CallbackServerContext* context,
+                                                const v1::HelloRequest* request,
+                                                v1::HelloReply* reply) {
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  control_.Post([=, this] { reactor->Finish(SayHello(*request, *reply)); });
+  return reactor;
+}
+
+grpc::Status SessionService::SayHello(const v1::HelloRequest& request, v1::HelloReply& reply) {
+  const grpc::Status checked = CheckHello(request);
+  if (!checked.ok()) return checked;
+  if (sessions_.stopping()) return {grpc::StatusCode::UNAVAILABLE, "the server stops"};
+
+  const auto open = [&]() -> Result<std::shared_ptr<Session>> {
+    ASSIGN_OR_RETURN(Volume* const volume, FindVolume(volumes_, request.file_system()));
+    return OpenSession(request, *volume, reply);
+  };
+  const Result<std::shared_ptr<Session>> session = open();
+  if (!session.ok()) {
+    reply.set_error(static_cast<int32_t>(session.code()));
+    reply.set_message(session.error().message);
+    return grpc::Status::OK;
+  }
+  FillHello(**session, clock_, reply);
+  return grpc::Status::OK;
+}
+
+Result<std::shared_ptr<Session>> SessionService::OpenSession(const v1::HelloRequest& request,
+                                                             Volume& volume,
+                                                             v1::HelloReply& reply) {
+  if (request.has_previous()) {
+    std::shared_ptr<Session> session =
+        sessions_.Resume(wire::SessionIdOf(request.previous()), volume);
+    if (session != nullptr) {
+      reply.set_resumed(true);
+      return session;
+    }
+  }
+  if (!request.access_point().empty()) {
+    return Error(Errno::kENOENT,
+                 fmt::format("the server has no access point '{}'", request.access_point()));
+  }
+  ASSIGN_OR_RETURN(const EntryReply root, ResolveDirectory(volume.fs(), request.directory()));
+  ASSIGN_OR_RETURN(auto session, sessions_.Open({.volume = &volume,
+                                                 .root = root.handle.ino,
+                                                 .read_only = request.read_only(),
+                                                 .client_name = request.client_name()},
+                                                request.nonce()));
+  LogInfo("session opened for {}", session->facts().client_name);
+  return session;
+}
+
+grpc::ServerUnaryReactor* SessionService::Heartbeat(grpc::CallbackServerContext* context,
+                                                    const v1::HeartbeatRequest* request,
+                                                    v1::HeartbeatReply* reply) {
+  const std::shared_ptr<Session> session = Find(*request);
+  if (session == nullptr || session->phase() != Session::Phase::kActive) {
+    return Finish(context, NoSession());
+  }
+  reply->set_server_time(clock_.Now().ns);
+  return Finish(context, grpc::Status::OK);
+}
+
+grpc::ServerUnaryReactor* SessionService::Cancel(grpc::CallbackServerContext* context,
+                                                 const v1::CancelRequest* request,
+                                                 v1::CancelReply* reply) {
+  const std::shared_ptr<Session> session = Find(*request);
+  if (session == nullptr) return Finish(context, NoSession());
+  session->Cancel({request->slot(), request->sequence()});
+  return Finish(context, grpc::Status::OK);
+}
+
+grpc::ServerUnaryReactor* SessionService::Goodbye(grpc::CallbackServerContext* context,
+                                                  const v1::GoodbyeRequest* request,
+                                                  v1::GoodbyeReply* reply) {
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  control_.Post([=, this] {
+    sessions_.Goodbye(wire::SessionIdOf(request->session()), request->epoch());
+    reactor->Finish(grpc::Status::OK);
+  });
+  return reactor;
+}
+
+grpc::ServerUnaryReactor* SessionService::Reclaim(grpc::CallbackServerContext* context,
+                                                  const v1::ReclaimRequest* request,
+                                                  v1::ReclaimReply* reply) {
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  control_.Post([=, this] { reactor->Finish(DoReclaim(*request, *reply)); });
+  return reactor;
+}
+
+grpc::Status SessionService::DoReclaim(const v1::ReclaimRequest& request,
+                                       v1::ReclaimReply& reply) {
+  if (sessions_.stopping()) return {grpc::StatusCode::UNAVAILABLE, "the server stops"};
+  const std::shared_ptr<Session> session = Find(request);
+  if (session == nullptr) return NoSession();
+  const state::SessionFacts& facts = session->facts();
+  ops::LocalFs& fs = static_cast<Volume*>(facts.volume)->fs();
+  Caller caller;
+  caller.session = facts.id;
+  caller.access_point = facts.access_point;
+  caller.read_only = facts.read_only;
+  for (const v1::ReclaimOpen& open : request.opens()) {
+    const Result<OpenAccess> access = wire::OpenAccessOf(open.access());
+    if (!access.ok() ||
+        !fs.ReclaimOpen(caller, wire::HandleOf(open.inode()), OpenId{open.open()}, *access).ok()) {
+      reply.add_lost_opens(open.open());
+    }
+  }
+  for (int i = 0; i < request.locks_size(); ++i) {
+    SetLockArgs lock;
+    if (!wire::Take(request.locks(i), lock).ok() || !fs.ReclaimLock(caller, lock).ok()) {
+      reply.add_lost_locks(static_cast<uint64_t>(i));
+    }
+  }
+  if (request.done()) sessions_.Reclaimed(*session);
+  return grpc::Status::OK;
+}
+
+grpc::ServerWriteReactor<v1::Event>* SessionService::Events(grpc::CallbackServerContext* context,
+                                                            const v1::EventsRequest* request) {
+  const std::shared_ptr<Session> session = Find(*request);
+  const SessionId id = wire::SessionIdOf(request->session());
+  auto* const stream = new EventStream(*this, id);
+  EventStream* older = nullptr;
+  bool stopped = false;
+  if (session != nullptr) {
+    absl::MutexLock lock(&mu_);
+    stopped = stopped_;
+    if (!stopped) older = std::exchange(streams_[id], stream);
+    // Under the lock: a stream in the table is not done, so it can be ended.
+    if (older != nullptr) older->End({grpc::StatusCode::ABORTED, "a newer stream took over"});
+  }
+  if (session == nullptr) stream->End(NoSession());
+  if (stopped) stream->End({grpc::StatusCode::UNAVAILABLE, "the server stops"});
+  return stream;
+}
+
+void SessionService::Forget(EventStream* stream) {
+  absl::MutexLock lock(&mu_);
+  const auto it = streams_.find(stream->session());
+  if (it != streams_.end() && it->second == stream) streams_.erase(it);
+}
+
+void SessionService::Stop() {
+  absl::MutexLock lock(&mu_);
+  stopped_ = true;
+  for (const auto& [id, stream] : streams_) {
+    stream->End({grpc::StatusCode::UNAVAILABLE, "the server stops"});
+  }
+}
+
+}  // namespace tarn::rpc
