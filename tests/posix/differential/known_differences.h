@@ -1,0 +1,53 @@
+// The differences between a Tarn mount and a local file system that are none to an application, or
+// that no FUSE file system can avoid: the only ones that the comparison lets pass.
+#pragma once
+
+#include <string_view>
+
+#include "tests/posix/differential/op.h"
+#include "tests/posix/differential/reply.h"
+
+namespace tarn::differential {
+
+struct KnownDifference {
+  std::string_view what;
+  std::string_view reason;
+  std::string_view treatment;
+};
+
+inline constexpr KnownDifference kKnownDifferences[] = {
+    {"st_ino, st_dev, st_blksize", "names and geometry of the file system's own",
+     "not compared; that two names lead to one object on one side exactly if they do on the other "
+     "is"},
+    {"size and blocks of directories", "ext4 counts blocks of entries, Tarn has no such blocks",
+     "not compared"},
+    {"blocks of symbolic links", "ext4 stores short ones in the inode", "not compared"},
+    {"st_blocks of regular files",
+     "blocks are of 4 KiB on ext4 and of 16 KiB here; ext4 adds blocks of extents and of xattrs",
+     "0 exactly if 0 there, and within a factor; not compared once fallocate was used on the file"},
+    {"where SEEK_DATA and SEEK_HOLE land", "granularity of blocks, preallocation",
+     "each side's answer is checked against its own content"},
+    {"atime",
+     "relatime, and may lag: reads are served from the kernel's cache (proto/SEMANTICS.md)",
+     "compared only right after it was set"},
+    {"times of FIFOs", "the kernel does not tell a FUSE daemon of reads and writes through a pipe",
+     "not compared"},
+    {"order, d_off and end of directories", "hash order of names",
+     "sets compared, seekdir checked"},
+    {"holder of an open file description lock in F_GETLK",
+     "FUSE has no way to say -1, so the process that set it is shown", "not compared"},
+    {"opening device nodes", "FUSE mounts are nodev unless told otherwise",
+     "devices are made, renamed, changed, but never opened"},
+    {"FALLOC_FL_COLLAPSE_RANGE, INSERT_RANGE, RENAME_WHITEOUT, chattr",
+     "refused by FUSE in the kernel, or not offered", "not called"},
+    {"xattr values above 1 KiB, files above 8 TiB", "ext4's limits are lower than Tarn's",
+     "not reached here; tests/posix/limits_test.sh does"},
+};
+
+// True if the two numbers of sectors may be those of equal content.
+bool BlocksAgree(uint64_t tested, uint64_t reference);
+
+// True if `tested` says what `reference` does, where the answer to `op` may differ.
+bool DetailsAgree(const Op& op, std::string_view tested, std::string_view reference);
+
+}  // namespace tarn::differential
