@@ -33,7 +33,8 @@ class LocalFs : public FileSystem {
   virtual Handle MakeHandle(Ino ino, uint64_t access_point) const = 0;
 
   // ---- sessions (called by the front, which owns their life) ----
-  // Drops all opens and locks of a session that has ended or was fenced; grants what waited.
+  // Drops all opens and locks of a session that has ended or was fenced; grants what waited. Its id
+  // must not be used again: late calls of it get no open (EBADF).
   virtual void EndSession(SessionId session) = 0;
   // Restores an open after a restart. Errors: ESTALE (the inode is gone), EBADF (wrong handle).
   virtual Status ReclaimOpen(const Caller& caller, Handle inode, OpenId open,
@@ -42,10 +43,14 @@ class LocalFs : public FileSystem {
   virtual Status ReclaimLock(const Caller& caller, const SetLockArgs& lock) = 0;
   virtual void EndGrace() = 0;
 
-  // Asked, with no lock held, when `holder` stands in another session's way; true: it was silent
+  // Asked, with no lock held and where it may wait for the disk, when `holder` stands in another session's way; true: it was silent
   // for too long and is now ended (EndSession was called), so try again.
   using ExpireSilent = std::function<bool(SessionId holder)>;
   virtual void SetExpireSilent(ExpireSilent expire) = 0;
+
+  // Frees what nothing refers to and is due by now, as is done in the background anyway. Slow; for
+  // tests and tools.
+  virtual void ReclaimNow() = 0;
 };
 
 }  // namespace tarn::ops

@@ -1,0 +1,99 @@
+// Runs a verb's rule on the store: once, for all verbs.
+//
+// An attempt takes the latches of the inodes that the arguments name, runs the rule on a fresh
+// transaction, registers the open, keeps the reply and commits. The first attempt is made on the
+// calling thread with what is in memory; if that does not suffice (or a latch is held by somebody
+// who waits for the disk) the operation goes to the pool. An attempt that met an inode whose latch
+// it could not take in order is dropped and run again with all latches that it met.
+//
+// What it adds to the rules (common/posix/rules.h): checks and makes handle tags; pins what is
+// opened; keeps replies of mutations with their change and answers replays from them; records access
+// times (at once where memory allows, else on the pool; never failing the read).
+// Thread safety: safe. Errors: a rule's own; ESTALE for a tag that does not fit.
+// Lifetime: the pool is drained before this goes.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "absl/functional/function_ref.h"
+#include "common/verbs.h"
+#include "common/wire/kept.h"
+#include "server/ops/latches.h"
+#include "server/ops/pool.h"
+#include "server/ops/verb_traits.h"
+#include "server/state/open_table.h"
+#include "server/store/store.h"
+
+namespace tarn::ops {
+
+// What a rule is run with.
+struct Attempt {
+  store::Txn& txn;
+  LatchSet& latches;
+  store::Tier tier;
+};
+
+class Driver {
+ public:
+  // `changed` runs after each commit that may have left an orphan or unused contents behind.
+  Driver(store::Store& store, state::OpenTable& opens, Latches& latches, Pool& pool,
+         std::function<void()> changed)
+      : store_(store), opens_(opens), latches_(latches), pool_(pool),
+        changed_(std::move(changed)) {}
+
+  Handle MakeHandle(Ino ino, uint64_t access_point) const;
+  // Errors: ESTALE.
+  Status CheckTag(const Caller& caller, Handle handle) const;
+
+  // Runs V: `rule` is Result<V::Reply>(Attempt&, const Caller&, const V::Args&), called any number
+  // of times on one thread after the other.
+  template <class V, class Rule>
+  void Run(const Caller& caller, typename V::Args args, Done<typename V::Reply> done, Rule rule);
+
+  // Whether the inode exists, asked under its latch, where the caller may wait for the disk; `then`
+  // runs under the latch. Errors: ESTALE, EIO.
+  Status WithInode(Ino ino, absl::FunctionRef<Status()> then);
+
+ private:
+  template <class V>
+  Status CheckTags(const Caller& caller, const typename V::Args& args) const;
+  // Attempts until there is an answer; nullopt: not to be had on this tier.
+  template <class V, class Rule>
+  std::optional<Result<typename V::Reply>> Try(const Caller& caller, const typename V::Args& args,
+                                               store::Tier tier, LatchSet& latches, Rule& rule);
+  // One attempt under latches that are held. Errors: kBlocked (nothing took effect), the rule's.
+  template <class V, class Rule>
+  Result<typename V::Reply> Once(Attempt& attempt, const Caller& caller,
+                                 const typename V::Args& args, Rule& rule, bool& touch);
+  // On the pool: the kept reply of a replay, or an attempt that may block.
+  template <class V, class Rule>
+  Result<typename V::Reply> RunToEnd(const Caller& caller, const typename V::Args& args,
+                                     LatchSet::Ranks wanted, Rule& rule);
+  template <class V>
+  std::optional<Result<typename V::Reply>> FindKept(const Caller& caller,
+                                                    const typename V::Args& args);
+  // Records an access. False: not possible on this tier.
+  bool Touch(Ino ino, store::Tier tier);
+  void TouchSoon(Ino ino, store::Tier tier);
+
+  template <class V>
+  static LatchSet::Mode ModeOf(const typename V::Args& args) {
+    return Stores<V>(args) ? LatchSet::Mode::kExclusive : LatchSet::Mode::kShared;
+  }
+  std::unique_ptr<store::Txn> Begin(store::Tier tier, LatchSet& latches);
+  // Whether the inode's access time is due, as far as `txn` sees it without waiting.
+  static bool AccessIsDue(store::Txn& txn, Ino ino);
+
+  store::Store& store_;
+  state::OpenTable& opens_;
+  Latches& latches_;
+  Pool& pool_;
+  const std::function<void()> changed_;
+};
+
+}  // namespace tarn::ops
+
+#include "server/ops/driver_inl.h"
