@@ -1,0 +1,88 @@
+// The stages of Tarn that the conformance suite runs on.
+#include "server/ops/local_fs.h"
+#include "server/store/rocks_kv.h"
+#include "tests/conformance/fixture.h"
+#include "tests/support/fs_subject.h"
+#include "tests/support/mem_kv.h"
+#include "tests/support/temp_dir.h"
+#ifdef TARN_WITH_RPC
+#include "tests/support/in_process_server.h"
+#endif
+#ifdef TARN_WITH_MOUNT
+#include <sys/stat.h>
+
+#include "tests/support/mount_subject.h"
+#include "tests/support/real_daemon.h"
+#endif
+
+namespace tarn::testing {
+namespace {
+
+constexpr SessionId kSession{1, 1};
+
+// A LocalFs, whatever it stands on, with what must outlive it.
+struct LocalStage {
+  std::shared_ptr<void> below;
+  std::unique_ptr<ops::LocalFs> fs;
+};
+
+FileSystemSubject::Target LocalTarget(std::unique_ptr<store::Kv> kv, std::shared_ptr<void> below) {
+  auto opened = store::Store::Open(std::move(kv), SystemClock(), true, "test");
+  EXPECT_OK(opened);
+  auto stage = std::make_shared<LocalStage>();
+  stage->below = std::move(below);
+  stage->fs = ops::LocalFs::Make(std::move(opened).value(), SystemClock(), {});
+  ops::LocalFs* fs = stage->fs.get();
+  return {fs, fs->MakeHandle(kRootIno, 0), kSession, std::move(stage)};
+}
+
+std::unique_ptr<Subject> MakeMemory() {
+  return std::make_unique<FileSystemSubject>(
+      [] { return LocalTarget(std::make_unique<MemKv>(), nullptr); });
+}
+
+std::unique_ptr<Subject> MakeRocks() {
+  auto dir = std::make_shared<TempDir>();
+  return std::make_unique<FileSystemSubject>(
+      [dir] {
+        auto memory = store::MakeRocksMemory({});
+        auto kv = store::OpenRocksKv(*dir / "db", true, memory);
+        EXPECT_OK(kv);
+        return LocalTarget(std::move(kv).value(), dir);
+      },
+      /*restartable=*/true);
+}
+
+#ifdef TARN_WITH_MOUNT
+// One server and one mount for the whole run: a test gets a directory of its own.
+struct SharedMount {
+  RealServer server;
+  RealMount mount{server.spec()};
+  int next = 0;
+};
+
+std::unique_ptr<Subject> MakeMount() {
+  if (!CanMount()) return nullptr;
+  static const auto shared = std::make_shared<SharedMount>();
+  const std::string base = shared->mount / ("test-" + std::to_string(shared->next++));
+  if (mkdir(base.c_str(), 0755) != 0) return nullptr;
+  return std::make_unique<MountSubject>(base, shared);
+}
+#endif
+
+}  // namespace
+
+std::vector<SubjectKind> SubjectKinds() {
+  return {
+      {"Memory", MakeMemory},
+      {"Rocks", MakeRocks},
+#ifdef TARN_WITH_RPC
+      {"Remote", MakeRemote},
+#endif
+#ifdef TARN_WITH_MOUNT
+      {"Mount", MakeMount},
+#endif
+  };
+}
+
+}  // namespace tarn::testing

@@ -1,0 +1,132 @@
+#include "tests/support/real_daemon.h"
+
+#include <arpa/inet.h>
+#include <signal.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+
+namespace tarn::testing {
+namespace {
+
+sockaddr_in Loopback(int port) {
+  sockaddr_in address = {};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(static_cast<uint16_t>(port));
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  return address;
+}
+
+// A socket that closes itself.
+class Socket {
+ public:
+  Socket() : fd_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {}
+  ~Socket() { close(fd_); }
+  int fd() const { return fd_; }
+
+ private:
+  const int fd_;
+};
+
+bool Accepts(int port) {
+  const Socket s;
+  const sockaddr_in address = Loopback(port);
+  return connect(s.fd(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+}
+
+[[noreturn]] void Fail(const std::string& what, const std::string& log) {
+  std::fprintf(stderr, "%s; its log:\n%s\n", what.c_str(), ReadLog(log).c_str());
+  std::abort();
+}
+
+}  // namespace
+
+std::string TarndPath() { return TARN_TARND; }
+std::string TarnPath() { return TARN_TARN; }
+
+int FreePort() {
+  const Socket s;
+  sockaddr_in address = Loopback(0);
+  socklen_t size = sizeof address;
+  if (bind(s.fd(), reinterpret_cast<sockaddr*>(&address), size) != 0 ||
+      getsockname(s.fd(), reinterpret_cast<sockaddr*>(&address), &size) != 0) {
+    std::perror("bind");
+    std::abort();
+  }
+  return ntohs(address.sin_port);
+}
+
+bool CanMount() {
+  if (geteuid() != 0) {
+    std::puts("not root: no mounts");
+    return false;
+  }
+  if (access("/dev/fuse", R_OK | W_OK) != 0) {
+    std::puts("/dev/fuse is missing: no mounts");
+    return false;
+  }
+  return true;
+}
+
+std::string ReadLog(const std::string& path) {
+  std::ostringstream text;
+  text << std::ifstream(path).rdbuf();
+  return text.str();
+}
+
+RealServer::RealServer(Options options)
+    : state_dir_(options.state_dir.empty() ? dir_ / "state" : options.state_dir),
+      log_(dir_ / "tarnd.log"),
+      flags_(std::move(options.flags)) {
+  Start();
+}
+
+void RealServer::Start() {
+  std::vector<std::string> argv = {TarndPath(), "--state", state_dir_, "--listen", address()};
+  argv.insert(argv.end(), flags_.begin(), flags_.end());
+  process_ = std::make_unique<ChildProcess>(argv, log_);
+  Eventually([this] { return !process_->running() || Accepts(port_); });
+  if (!process_->running() || !Accepts(port_)) Fail("tarnd did not start", log_);
+}
+
+void RealServer::KillHard() { process_->Kill(); }
+
+int RealServer::StopCleanly() {
+  process_->Signal(SIGTERM);
+  const auto status = process_->Wait();
+  if (!status) Fail("tarnd does not stop", log_);
+  return *status;
+}
+
+RealMount::RealMount(const std::string& spec, std::vector<std::string> flags)
+    : path_(dir_ / "mnt"), log_(dir_ / "tarn.log") {
+  mkdir(path_.c_str(), 0755);
+  std::vector<std::string> argv = {TarnPath(), "mount", spec, path_, "--foreground"};
+  argv.insert(argv.end(), flags.begin(), flags.end());
+  client_ = std::make_unique<ChildProcess>(argv, log_);
+  Eventually([this] { return mounted() || !client_->running(); });
+  if (!mounted()) Fail("tarn mount " + spec + " did not mount", log_);
+}
+
+RealMount::~RealMount() {
+  umount2(path_.c_str(), MNT_DETACH);
+  client_->Signal(SIGTERM);
+  client_->Wait();
+}
+
+bool RealMount::mounted() const {
+  // The parent's view, so that a daemon that hangs cannot hang this.
+  std::ifstream mounts("/proc/self/mountinfo");
+  for (std::string line; std::getline(mounts, line);) {
+    if (line.find(" " + path_ + " ") != std::string::npos) return true;
+  }
+  return false;
+}
+
+}  // namespace tarn::testing

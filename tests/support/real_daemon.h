@@ -1,0 +1,84 @@
+// The real thing: tarnd and tarn mounts as processes of their own, as an operator starts them, in a
+// temporary directory and on a free port. A test that fails, or dies, leaves nothing behind.
+//
+// The programs are those that the build made (TARN_TARND and TARN_TARN, set by CMake).
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "tests/support/child_process.h"
+#include "tests/support/temp_dir.h"
+
+namespace tarn::testing {
+
+std::string TarndPath();
+std::string TarnPath();
+// A port of the loopback that nobody uses now.
+int FreePort();
+// True when this machine and user can mount; else why not is printed.
+bool CanMount();
+// Everything in a log, for a failure's message.
+std::string ReadLog(const std::string& path);
+
+class RealServer {
+ public:
+  struct Options {
+    std::string state_dir;  // "": one of its own
+    std::vector<std::string> flags;
+  };
+  RealServer() : RealServer(Options{}) {}
+  explicit RealServer(Options options);
+
+  // Starts it and waits until it accepts connections. REQUIRES: not running.
+  void Start();
+  void KillHard();          // kill -9
+  int StopCleanly();        // SIGTERM; its exit status
+  void Restart() {
+    KillHard();
+    Start();
+  }
+  bool running() { return process_ != nullptr && process_->running(); }
+  pid_t pid() const { return process_->pid(); }
+  const std::string& state_dir() const { return state_dir_; }
+  const std::string& log() const { return log_; }
+  std::string address() const { return "127.0.0.1:" + std::to_string(port_); }
+  // What a mount names: "127.0.0.1:PORT:/default" and `directory`.
+  std::string spec(const std::string& directory = "") const {
+    return address() + ":/default" + directory;
+  }
+
+ private:
+  const TempDir dir_;
+  std::string state_dir_;
+  std::string log_;
+  const std::vector<std::string> flags_;
+  const int port_ = FreePort();
+  std::unique_ptr<ChildProcess> process_;
+};
+
+class RealMount {
+ public:
+  // Mounts `spec` in a directory of its own and waits until it is there.
+  explicit RealMount(const std::string& spec, std::vector<std::string> flags = {});
+  // Unmounts, by force if need be, and waits for the client's end.
+  ~RealMount();
+
+  const std::string& path() const { return path_; }
+  std::string operator/(const std::string& name) const { return path_ + "/" + name; }
+  void KillClient() { client_->Kill(); }  // kill -9: the mount point stays, dead
+  pid_t pid() const { return client_->pid(); }
+  ChildProcess& client() { return *client_; }
+  const std::string& log() const { return log_; }
+  bool mounted() const;
+
+ private:
+  const TempDir dir_;
+  std::string path_;
+  std::string log_;
+  std::unique_ptr<ChildProcess> client_;
+};
+
+}  // namespace tarn::testing
