@@ -1,0 +1,96 @@
+// tarnd: options, then wiring, then service until SIGTERM. The only place that knows all classes.
+#include <csignal>
+#include <memory>
+#include <vector>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "server/ops/local_fs.h"
+#include "server/options.h"
+#include "server/rpc/server.h"
+#include "server/store/registry.h"
+
+namespace tarn {
+namespace {
+
+enum ExitCode { kGood = 0, kUsage = 1, kState = 2, kListen = 3 };
+
+constexpr size_t kMiB = size_t{1} << 20;
+
+using FileSystems = std::vector<std::unique_ptr<ops::LocalFs>>;
+
+Result<FileSystems> OpenFileSystems(store::Registry& registry, Clock& clock) {
+  FileSystems opened;
+  for (const store::FileSystemInfo& info : registry.List()) {
+    ASSIGN_OR_RETURN(auto store, registry.OpenStore(info.id));
+    ASSIGN_OR_RETURN(const auto sessions, store->LoadSessions());
+    ops::LocalFsOptions options;
+    options.grace = !sessions.empty();
+    opened.push_back(ops::LocalFs::Make(std::move(store), clock, options));
+    LogInfo("file system {} ({}), {} sessions on record", info.name, info.id, sessions.size());
+  }
+  return opened;
+}
+
+// Blocks the signals that end the service in this thread and all that it makes, so that main can
+// wait for them.
+sigset_t BlockStopSignals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  std::signal(SIGPIPE, SIG_IGN);
+  return signals;
+}
+
+int Serve(const ServerOptions& options, const sigset_t& stop_signals) {
+  Clock& clock = SystemClock();
+  store::RocksKvOptions engine;
+  engine.block_cache_bytes = options.block_cache_mib * kMiB;
+  engine.write_buffer_bytes = options.write_buffer_mib * kMiB;
+  auto registry = store::OpenRegistry(options.state, engine, clock);
+  if (!registry.ok()) {
+    LogError("cannot use state directory {}: {}", options.state, registry.error().message);
+    return kState;
+  }
+  auto file_systems = OpenFileSystems(**registry, clock);
+  if (!file_systems.ok()) {
+    LogError("cannot open a file system in {}: {}", options.state, file_systems.error().message);
+    return kState;
+  }
+  std::vector<ops::LocalFs*> served;
+  for (const auto& fs : *file_systems) served.push_back(fs.get());
+
+  auto server = rpc::Server::Start(options.listen, served, clock);
+  if (!server.ok()) {
+    LogError("cannot listen at {}: {}", options.listen, server.error().message);
+    return kListen;
+  }
+  LogInfo("tarnd ready on {}, port {}", options.listen, (*server)->port());
+
+  int signal = 0;
+  sigwait(&stop_signals, &signal);
+  LogInfo("signal {}: stopping", signal);
+  (*server)->Stop();
+  return kGood;
+}
+
+}  // namespace
+}  // namespace tarn
+
+int main(int argc, char** argv) {
+  const tarn::ParsedOptions parsed = tarn::ParseServerOptions(argc, argv);
+  if (!parsed.run) return parsed.exit_code;
+  if (!tarn::StartLog("tarnd", parsed.options.log_level).ok()) return tarn::kUsage;
+  if (!parsed.options.insecure && !tarn::IsLoopback(parsed.options.listen)) {
+    tarn::LogError(
+        "refusing to listen at {}: connections are not encrypted, and whoever reaches that address "
+        "could read and change everything. Listen on loopback, or pass --insecure if the network "
+        "is yours alone",
+        parsed.options.listen);
+    return tarn::kUsage;
+  }
+  const sigset_t stop_signals = tarn::BlockStopSignals();
+  return tarn::Serve(parsed.options, stop_signals);
+}

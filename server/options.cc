@@ -1,0 +1,60 @@
+#include "server/options.h"
+
+#include <CLI/CLI.hpp>
+#include <iostream>
+
+namespace tarn {
+namespace {
+
+constexpr char kAbout[] =
+    "tarnd: the server of Tarn, a shared file system.\n"
+    "Exit status: 0 after SIGTERM, 1 bad usage, 2 the state directory cannot be used, 3 cannot listen.";
+
+void Declare(CLI::App& app, ServerOptions& options) {
+  app.set_version_flag("--version", "tarnd 0.1.0 (protocol 1, format 1)");
+  app.set_config("--config", "", "Read options from this file; flags win")->group("General");
+  app.add_option("--log-level", options.log_level, "debug, info, warning, error or off")
+      ->check(CLI::IsMember({"debug", "info", "warning", "error", "off"}))
+      ->capture_default_str()
+      ->group("General");
+  app.add_option("--state", options.state, "Directory of everything that is kept; made if missing")
+      ->required()
+      ->group("Service");
+  app.add_option("--listen", options.listen, "ADDRESS:PORT to serve at (port 0: any free one)")
+      ->capture_default_str()
+      ->group("Service");
+  app.add_flag("--insecure", options.insecure,
+               "Serve beyond loopback although connections are not encrypted")
+      ->group("Service");
+  app.add_option("--block-cache-mib", options.block_cache_mib, "Memory for reading, in MiB")
+      ->check(CLI::Range(8, 1 << 20))
+      ->capture_default_str()
+      ->group("Memory");
+  app.add_option("--write-buffer-mib", options.write_buffer_mib, "Memory for writing, in MiB")
+      ->check(CLI::Range(16, 1 << 20))
+      ->capture_default_str()
+      ->group("Memory");
+}
+
+}  // namespace
+
+ParsedOptions ParseServerOptions(int argc, const char* const* argv) {
+  ParsedOptions parsed;
+  CLI::App app(kAbout, "tarnd");
+  Declare(app, parsed.options);
+  try {
+    app.parse(argc, argv);
+    parsed.run = true;
+  } catch (const CLI::ParseError& error) {
+    parsed.exit_code = app.exit(error) == 0 ? 0 : 1;
+  }
+  return parsed;
+}
+
+bool IsLoopback(const std::string& listen) {
+  if (listen.starts_with("unix:")) return true;
+  const std::string host = listen.substr(0, listen.rfind(':'));
+  return host == "localhost" || host == "[::1]" || host.starts_with("127.");
+}
+
+}  // namespace tarn
