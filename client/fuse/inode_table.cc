@@ -1,0 +1,55 @@
+#include "client/fuse/inode_table.h"
+
+namespace tarn::fuse {
+namespace {
+
+// A table below this never gives memory back.
+constexpr size_t kKeptCapacity = 1024;
+
+}  // namespace
+
+NodeId InodeTable::Remember(Handle handle) {
+  if (handle.ino == root_.ino) return kRootNode;
+  Shard& shard = ShardOf(handle.ino);
+  MutexLock lock(&shard.mu);
+  Entry& entry = shard.entries[handle.ino];
+  entry.tag = handle.tag;
+  ++entry.lookups;
+  return NodeId{Raw(handle.ino)};
+}
+
+void InodeTable::Forget(NodeId node, uint64_t lookups) {
+  if (node == kRootNode) return;
+  Shard& shard = ShardOf(InoOf(node));
+  MutexLock lock(&shard.mu);
+  auto it = shard.entries.find(InoOf(node));
+  if (it == shard.entries.end()) return;
+  if (it->second.lookups > lookups) {
+    it->second.lookups -= lookups;
+    return;
+  }
+  shard.entries.erase(it);
+  // Erasing leaves the table as large as it ever was; a walk of the whole tree must not.
+  size_t capacity = shard.entries.capacity();
+  if (capacity > kKeptCapacity && shard.entries.size() < capacity / 8) shard.entries.rehash(0);
+}
+
+Handle InodeTable::HandleOf(NodeId node) const {
+  if (node == kRootNode) return root_;
+  Ino ino = InoOf(node);
+  const Shard& shard = ShardOf(ino);
+  MutexLock lock(&shard.mu);
+  auto it = shard.entries.find(ino);
+  return {ino, it == shard.entries.end() ? 0 : it->second.tag};
+}
+
+size_t InodeTable::size() const {
+  size_t sum = 0;
+  for (const Shard& shard : shards_) {
+    MutexLock lock(&shard.mu);
+    sum += shard.entries.size();
+  }
+  return sum;
+}
+
+}  // namespace tarn::fuse

@@ -1,0 +1,61 @@
+// Which inodes the kernel knows, and under what handle the file system knows them.
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "absl/container/flat_hash_map.h"
+#include "common/filesystem.h"
+#include "common/sync.h"
+
+namespace tarn::fuse {
+
+// What the kernel calls an inode. The same number as the Ino, but for the root of the mount: the
+// kernel insists on 1 there, whatever its Ino is.
+enum class NodeId : uint64_t {};
+inline constexpr NodeId kNoNode{0};
+inline constexpr NodeId kRootNode{1};
+
+// Lookup counts: how often a reply has named an inode to the kernel, less what it has forgotten.
+//
+// An inode that is not counted has no known tag. Its handle carries tag 0, for the server to judge:
+// that is what a file handle of an evicted inode (NFS export) looks like.
+// Node 1 is the root of the mount. A mount of a sub directory cannot meet inode 1 below it, and its
+// own inode, met again by way of "..", is node 1 again.
+// Thread safety: safe; sharded by inode.
+// Invariants: every counted inode has a count above 0; the root is not counted.
+class InodeTable {
+ public:
+  explicit InodeTable(Handle root) : root_(root) {}
+
+  // Counts one lookup of `handle`; call before the reply that names it is sent.
+  NodeId Remember(Handle handle);
+  // Takes back `lookups`, or all there are if that is fewer. Unknown nodes are no error.
+  void Forget(NodeId node, uint64_t lookups);
+
+  NodeId NodeOf(Ino ino) const { return ino == root_.ino ? kRootNode : NodeId{Raw(ino)}; }
+  Ino InoOf(NodeId node) const { return node == kRootNode ? root_.ino : Ino{Raw(node)}; }
+  Handle HandleOf(NodeId node) const;
+
+  // Number of counted inodes.
+  size_t size() const;
+
+ private:
+  struct Entry {
+    uint64_t tag = 0;
+    uint64_t lookups = 0;
+  };
+  struct alignas(64) Shard {
+    mutable Mutex mu;
+    absl::flat_hash_map<Ino, Entry> entries ABSL_GUARDED_BY(mu);
+  };
+  static constexpr size_t kShards = 16;
+
+  Shard& ShardOf(Ino ino) { return shards_[Raw(ino) % kShards]; }
+  const Shard& ShardOf(Ino ino) const { return shards_[Raw(ino) % kShards]; }
+
+  const Handle root_;
+  std::array<Shard, kShards> shards_;
+};
+
+}  // namespace tarn::fuse

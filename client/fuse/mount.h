@@ -1,0 +1,37 @@
+// One mount: a FileSystem made visible at a directory, from mount(2) to umount(2).
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "client/fuse/options.h"
+#include "common/filesystem.h"
+
+namespace tarn::fuse {
+
+struct MountConfig {
+  std::string source;     // what df shows, for example server:/default
+  std::string directory;  // absolute
+  MountOptions options;
+  Handle root;                                 // what is mounted: a directory of the file system
+  double entry_seconds = 0, attr_seconds = 0;  // for how long the kernel may trust its caches
+};
+
+// Thread safety: Stop may be called from any thread, and Run once.
+// Lifetime: the FileSystem outlives it. Destroy it after Run has returned and the FileSystem was
+// closed or answers everything by itself: the destructor waits for the calls under way.
+class Mount {
+ public:
+  // Mounts. From here on, requests of processes wait until Run serves them. As root by mount(2)
+  // itself, otherwise through fusermount3.
+  // Errors: those of mount(2) and of opening /dev/fuse, as a sentence.
+  static Result<std::unique_ptr<Mount>> Make(FileSystem& fs, const MountConfig& config);
+  virtual ~Mount() = default;
+
+  // Serves until the mount is gone or Stop is called. Errors: EIO.
+  virtual Status Run() = 0;
+  // Detaches the directory and ends Run; whoever still uses the mount gets ENOTCONN.
+  virtual void Stop() = 0;
+};
+
+}  // namespace tarn::fuse

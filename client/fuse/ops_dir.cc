@@ -1,0 +1,133 @@
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "client/fuse/convert.h"
+#include "client/fuse/dir_stream.h"
+#include "client/fuse/ops.h"
+#include "common/sync.h"
+
+namespace tarn::fuse::ops {
+namespace {
+
+// An open directory: what its file handle points to, from OPENDIR to RELEASEDIR.
+struct OpenedDir {
+  // Reading goes by who opened it, as for files.
+  const Uid uid;
+  const Gid gid;
+  Mutex mu;
+  DirStream stream ABSL_GUARDED_BY(mu);
+};
+
+OpenedDir& DirOf(const fuse_file_info& fi) {
+  return *reinterpret_cast<OpenedDir*>(fi.fh);
+}
+
+// The kernel's form of as many entries as fit.
+struct Packed {
+  std::vector<char> buffer;
+  size_t used = 0;
+  size_t count = 0;
+  std::vector<NodeId> looked_up;  // by the kernel, once it has the reply
+};
+
+bool IsDots(const DirEntry& entry) {
+  return entry.name == "." || entry.name == "..";
+}
+
+Packed Pack(const Request& request, std::span<const DirEntry> entries, size_t size, bool plus) {
+  Packed out;
+  out.buffer.resize(entries.empty() ? 0 : size);
+  for (const DirEntry& entry : entries) {
+    char* at = out.buffer.data() + out.used;
+    const size_t room = size - out.used;
+    const auto cookie = static_cast<off_t>(entry.cookie);
+    fuse_entry_param param{};
+    param.attr.st_ino = Raw(entry.ino);
+    param.attr.st_mode = ToMode(entry.type, 0);
+    size_t need = 0;
+    if (!plus) {
+      need = fuse_add_direntry(request->req, at, room, entry.name.c_str(), &param.attr, cookie);
+      if (need > room) break;
+    } else {
+      need = fuse_add_direntry_plus(request->req, nullptr, 0, entry.name.c_str(), &param, cookie);
+      if (need > room) break;
+      // An entry without an inode is not looked up; the kernel never counts the dots.
+      if (entry.entry && !IsDots(entry)) {
+        param = MakeEntry(request.bridge(), *entry.entry);
+        out.looked_up.push_back(NodeId{param.ino});
+      }
+      fuse_add_direntry_plus(request->req, at, room, entry.name.c_str(), &param, cookie);
+    }
+    out.used += need;
+    ++out.count;
+  }
+  return out;
+}
+
+void Reply(Request request, const Packed& packed, bool nothing_fits) {
+  if (nothing_fits) return request.Fail(Errno::kEINVAL);
+  if (fuse_reply_buf(request.Finish(), packed.buffer.data(), packed.used) == 0) return;
+  for (NodeId node : packed.looked_up) request.bridge().inodes().Forget(node, 1);
+}
+
+void Serve(Request request, OpenedDir& dir, size_t size, off_t offset, bool plus) {
+  request->uid = dir.uid;
+  request->gid = dir.gid;
+  ReadDirArgs args{.dir = request.bridge().HandleOf(request->node),
+                   .cookie = static_cast<uint64_t>(offset),
+                   .plus = plus};
+  std::optional<Packed> packed;
+  bool stuck = false;
+  {
+    MutexLock lock(&dir.mu);
+    if (auto rest = dir.stream.Continue(args.cookie, plus)) {
+      packed = Pack(request, *rest, size, plus);
+      stuck = packed->count == 0 && !rest->empty();
+      dir.stream.Advance(packed->count);
+    }
+    args.max_bytes = dir.stream.FetchBytes();
+  }
+  if (packed) return Reply(std::move(request), *packed, stuck);
+  Run<verbs::ReadDir>(std::move(request), args,
+                      [&dir, size, plus, cookie = args.cookie](Request r, ReadDirReply reply) {
+                        Packed packed;
+                        bool stuck = false;
+                        {
+                          MutexLock lock(&dir.mu);
+                          std::span<const DirEntry> rest =
+                              dir.stream.Fill(cookie, plus, std::move(reply));
+                          packed = Pack(r, rest, size, plus);
+                          stuck = packed.count == 0 && !rest.empty();
+                          dir.stream.Advance(packed.count);
+                        }
+                        Reply(std::move(r), packed, stuck);
+                      });
+}
+
+}  // namespace
+
+// The kernel has checked the permission, and a directory needs no pin: no round trip.
+void OpenDir(fuse_req_t req, fuse_ino_t, fuse_file_info* fi) noexcept {
+  const fuse_ctx* ctx = fuse_req_ctx(req);
+  std::unique_ptr<OpenedDir> dir(new OpenedDir{.uid = ctx->uid, .gid = ctx->gid});
+  fi->fh = reinterpret_cast<uint64_t>(dir.get());
+  if (fuse_reply_open(req, fi) == 0) static_cast<void>(dir.release());
+}
+
+void ReadDir(fuse_req_t req, fuse_ino_t node, size_t size, off_t offset,
+             fuse_file_info* fi) noexcept {
+  Serve(Request(req, node, "readdir"), DirOf(*fi), size, offset, false);
+}
+
+void ReadDirPlus(fuse_req_t req, fuse_ino_t node, size_t size, off_t offset,
+                 fuse_file_info* fi) noexcept {
+  Serve(Request(req, node, "readdirplus"), DirOf(*fi), size, offset, true);
+}
+
+void ReleaseDir(fuse_req_t req, fuse_ino_t, fuse_file_info* fi) noexcept {
+  delete &DirOf(*fi);
+  fuse_reply_err(req, 0);
+}
+
+}  // namespace tarn::fuse::ops

@@ -1,0 +1,98 @@
+#include <cerrno>
+
+#include "client/fuse/convert.h"
+#include "client/fuse/ops.h"
+
+namespace tarn::fuse::ops {
+
+void Init(void* userdata, fuse_conn_info* conn) noexcept {
+  static_cast<FuseBridge*>(userdata)->Negotiate(*conn);
+}
+
+void Forget(fuse_req_t req, fuse_ino_t node, uint64_t lookups) noexcept {
+  static_cast<FuseBridge*>(fuse_req_userdata(req))->inodes().Forget(NodeId{node}, lookups);
+  fuse_reply_none(req);
+}
+
+void ForgetMulti(fuse_req_t req, size_t count, fuse_forget_data* forgets) noexcept {
+  InodeTable& inodes = static_cast<FuseBridge*>(fuse_req_userdata(req))->inodes();
+  for (size_t i = 0; i < count; ++i) inodes.Forget(NodeId{forgets[i].ino}, forgets[i].nlookup);
+  fuse_reply_none(req);
+}
+
+void GetAttr(fuse_req_t req, fuse_ino_t node, fuse_file_info*) noexcept {
+  Request request(req, node, "getattr");
+  GetAttrArgs args{.inode = request.bridge().HandleOf(node)};
+  Run<verbs::GetAttr>(std::move(request), args, [](Request r, const AttrReply& reply) {
+    ReplyAttr(std::move(r), reply.attr);
+  });
+}
+
+void StatX(fuse_req_t req, fuse_ino_t node, int, int, fuse_file_info*) noexcept {
+  Request request(req, node, "statx");
+  GetAttrArgs args{.inode = request.bridge().HandleOf(node)};
+  Run<verbs::GetAttr>(std::move(request), args, [](Request r, const AttrReply& reply) {
+    struct statx stx = ToStatx(reply.attr);
+    double timeout = r.bridge().validity().attr;
+    fuse_reply_statx(r.Finish(), 0, &stx, timeout);
+  });
+}
+
+void SetAttr(fuse_req_t req, fuse_ino_t node, struct stat* attr, int to_set,
+             fuse_file_info* fi) noexcept {
+  // The kernel's own notice before a write to a suid file: the write itself says what to drop.
+  if ((to_set & ~FUSE_SET_ATTR_CTIME) == 0) return GetAttr(req, node, fi);
+  Request request(req, node, "setattr");
+  SetAttrArgs args{.inode = request.bridge().HandleOf(node)};
+  if (fi != nullptr) args.open = OpenId{fi->fh};
+  if ((to_set & FUSE_SET_ATTR_MODE) != 0) args.mode = attr->st_mode & 07777;
+  if ((to_set & FUSE_SET_ATTR_UID) != 0) args.uid = attr->st_uid;
+  if ((to_set & FUSE_SET_ATTR_GID) != 0) args.gid = attr->st_gid;
+  if ((to_set & FUSE_SET_ATTR_SIZE) != 0) args.size = static_cast<uint64_t>(attr->st_size);
+  args.atime_now = (to_set & FUSE_SET_ATTR_ATIME_NOW) != 0;
+  args.mtime_now = (to_set & FUSE_SET_ATTR_MTIME_NOW) != 0;
+  if ((to_set & FUSE_SET_ATTR_ATIME) != 0 && !args.atime_now) {
+    args.atime = FromTimespec(attr->st_atim);
+  }
+  if ((to_set & FUSE_SET_ATTR_MTIME) != 0 && !args.mtime_now) {
+    args.mtime = FromTimespec(attr->st_mtim);
+  }
+  args.kill_privileges = (to_set & FUSE_SET_ATTR_KILL_SUID) != 0;
+  // Whether S_ISGID stays, and which groups may be given, depends on the caller's.
+  if ((args.mode || args.gid) && request->uid != 0) request.ReadGroups();
+  Run<verbs::SetAttr>(std::move(request), args, [](Request r, const AttrReply& reply) {
+    ReplyAttr(std::move(r), reply.attr);
+  });
+}
+
+void ReadLink(fuse_req_t req, fuse_ino_t node) noexcept {
+  Request request(req, node, "readlink");
+  ReadLinkArgs args{.inode = request.bridge().HandleOf(node)};
+  Run<verbs::ReadLink>(std::move(request), args, [](Request r, const ReadLinkReply& reply) {
+    fuse_reply_readlink(r.Finish(), reply.target.c_str());
+  });
+}
+
+void Access(fuse_req_t req, fuse_ino_t node, int mask) noexcept {
+  Request request(req, node, "access");
+  AccessArgs args{.inode = request.bridge().HandleOf(node),
+                  .mask = static_cast<uint32_t>(mask & 7)};
+  Run<verbs::Access>(std::move(request), args, [](Request r, Unit) { r.Ok(); });
+}
+
+void StatFs(fuse_req_t req, fuse_ino_t node) noexcept {
+  Request request(req, node, "statfs");
+  // Node 0: of the mount as a whole.
+  StatFsArgs args{.inode = request.bridge().HandleOf(node == 0 ? FUSE_ROOT_ID : node)};
+  Run<verbs::StatFs>(std::move(request), args, [](Request r, const StatFsReply& reply) {
+    struct statvfs st = ToStatVfs(reply);
+    fuse_reply_statfs(r.Finish(), &st);
+  });
+}
+
+void IoCtl(fuse_req_t req, fuse_ino_t, unsigned, void*, fuse_file_info*, unsigned, const void*,
+           size_t, size_t) noexcept {
+  fuse_reply_err(req, ENOTTY);
+}
+
+}  // namespace tarn::fuse::ops

@@ -1,0 +1,118 @@
+#include <fcntl.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <climits>
+#include <string>
+#include <vector>
+
+#include "client/fuse/convert.h"
+#include "client/fuse/ops.h"
+
+namespace tarn::fuse::ops {
+namespace {
+
+// Most parts of a reply; libfuse adds one, and writev takes no more than IOV_MAX.
+constexpr size_t kMaxParts = IOV_MAX - 1;
+
+// Hands the slices to the kernel as they are. More than was asked for must not go out: the kernel
+// refuses such a reply, and the reader would wait for ever.
+void ReplyData(Request request, Bytes data, size_t asked) {
+  if (data.size() > asked) data = data.Sub(0, asked);
+  if (data.slices().size() > kMaxParts) data = Bytes::FromString(data.ToString());
+  std::vector<iovec> parts;
+  parts.reserve(data.slices().size());
+  for (const ByteSlice& slice : data.slices()) {
+    parts.push_back({const_cast<char*>(slice.view.data()), slice.view.size()});
+  }
+  fuse_reply_iov(request.Finish(), parts.data(), static_cast<int>(parts.size()));
+}
+
+}  // namespace
+
+void Read(fuse_req_t req, fuse_ino_t node, size_t size, off_t offset, fuse_file_info* fi) noexcept {
+  Request request(req, node, "read");
+  ReadArgs args{.inode = request.bridge().HandleOf(node),
+                .open = OpenId{fi->fh},
+                .offset = static_cast<uint64_t>(offset),
+                .size = static_cast<uint32_t>(size)};
+  Run<verbs::Read>(std::move(request), args, [size](Request r, ReadReply reply) {
+    ReplyData(std::move(r), std::move(reply.data), size);
+  });
+}
+
+void Write(fuse_req_t req, fuse_ino_t node, const char* data, size_t size, off_t offset,
+           fuse_file_info* fi) noexcept {
+  Request request(req, node, "write");
+  // A page that was stored to through a mapping: on nobody's behalf, and where it belongs.
+  bool page = fi->writepage != 0;
+  WriteArgs args{.inode = request.bridge().HandleOf(node),
+                 .open = OpenId{fi->fh},
+                 .offset = static_cast<uint64_t>(offset),
+                 .append = !page && (fi->flags & O_APPEND) != 0,
+                 .kill_privileges = !page && request.bridge().KillsPrivileges(*fi, request->uid),
+                 .data = Bytes::Copy({data, size})};
+  // The kernel follows a direct write with no FSYNC: O_SYNC and O_DSYNC are ours to keep.
+  int sync = page ? 0 : fi->flags & O_SYNC;
+  FsyncArgs fsync{.inode = args.inode, .data_only = sync == O_DSYNC};
+  Run<verbs::Write>(
+      std::move(request), std::move(args), [size, sync, fsync](Request r, const WriteReply&) {
+        if (sync == 0) {
+          fuse_reply_write(r.Finish(), size);
+          return;
+        }
+        Run<verbs::Fsync>(std::move(r), fsync,
+                          [size](Request done, Unit) { fuse_reply_write(done.Finish(), size); });
+      });
+}
+
+void Fsync(fuse_req_t req, fuse_ino_t node, int data_only, fuse_file_info*) noexcept {
+  Request request(req, node, "fsync");
+  FsyncArgs args{.inode = request.bridge().HandleOf(node), .data_only = data_only != 0};
+  Run<verbs::Fsync>(std::move(request), args, [](Request r, Unit) { r.Ok(); });
+}
+
+void Allocate(fuse_req_t req, fuse_ino_t node, int mode, off_t offset, off_t length,
+              fuse_file_info* fi) noexcept {
+  Request request(req, node, "fallocate");
+  std::optional<AllocateMode> how = AllocateModeOf(mode);
+  if (!how) return request.Fail(Errno::kEOPNOTSUPP);
+  AllocateArgs args{.inode = request.bridge().HandleOf(node),
+                    .open = OpenId{fi->fh},
+                    .offset = static_cast<uint64_t>(offset),
+                    .length = static_cast<uint64_t>(length),
+                    .mode = *how};
+  Run<verbs::Allocate>(std::move(request), args, [](Request r, const AttrReply&) { r.Ok(); });
+}
+
+void Seek(fuse_req_t req, fuse_ino_t node, off_t offset, int whence, fuse_file_info* fi) noexcept {
+  Request request(req, node, "lseek");
+  if (whence != SEEK_DATA && whence != SEEK_HOLE) return request.Fail(Errno::kEINVAL);
+  if (offset < 0) return request.Fail(Errno::kENXIO);
+  SeekArgs args{.inode = request.bridge().HandleOf(node),
+                .open = OpenId{fi->fh},
+                .offset = static_cast<uint64_t>(offset),
+                .whence = whence == SEEK_DATA ? SeekWhence::kData : SeekWhence::kHole};
+  Run<verbs::Seek>(std::move(request), args, [](Request r, const SeekReply& reply) {
+    fuse_reply_lseek(r.Finish(), static_cast<off_t>(reply.offset));
+  });
+}
+
+void CopyRange(fuse_req_t req, fuse_ino_t source, off_t source_offset, fuse_file_info* source_fi,
+               fuse_ino_t target, off_t target_offset, fuse_file_info* target_fi, size_t length,
+               int flags) noexcept {
+  Request request(req, target, "copy_file_range");
+  if (flags != 0) return request.Fail(Errno::kEINVAL);
+  CopyRangeArgs args{.source = request.bridge().HandleOf(source),
+                     .source_open = OpenId{source_fi->fh},
+                     .source_offset = static_cast<uint64_t>(source_offset),
+                     .target = request.bridge().HandleOf(target),
+                     .target_open = OpenId{target_fi->fh},
+                     .target_offset = static_cast<uint64_t>(target_offset),
+                     .length = length};
+  Run<verbs::CopyRange>(std::move(request), args, [](Request r, const CopyRangeReply& reply) {
+    fuse_reply_write(r.Finish(), reply.copied);
+  });
+}
+
+}  // namespace tarn::fuse::ops

@@ -1,0 +1,113 @@
+#include <fcntl.h>
+
+#include "client/fuse/convert.h"
+#include "client/fuse/ops.h"
+
+namespace tarn::fuse::ops {
+namespace {
+
+// In open flags of the kernel: the file is opened by execve(2).
+constexpr int kFlagExecute = 0x20;
+
+// Without leases nothing may stay in the kernel's page cache, so every open is a direct one. Writes
+// inside the file may then go in parallel: each is one request, and the server applies it whole.
+void SetReply(fuse_file_info& fi, OpenId open) {
+  fi.fh = Raw(open);
+  fi.direct_io = 1;
+  fi.parallel_direct_writes = 1;
+  fi.keep_cache = 0;
+}
+
+void AnswerCreate(Request request, const fuse_file_info& info, OpenId open,
+                  const CreateReply& reply) {
+  const Handle inode = reply.entry.handle;
+  // The kernel, which knew of no such name, takes nothing but a regular file here. ESTALE makes it
+  // look the name up again and open what is there in the usual way.
+  if (reply.entry.attr.type != FileType::kRegular) {
+    request.Fail(Errno::kESTALE);
+    return ReleaseOpen(std::move(request), inode, open, false);
+  }
+  fuse_entry_param entry = MakeEntry(request.bridge(), reply.entry);
+  fuse_file_info fi = info;
+  SetReply(fi, open);
+  if (fuse_reply_create(request.Finish(), &entry, &fi) == 0) return;
+  // The kernel did not take the answer: nobody will close this.
+  request.bridge().inodes().Forget(NodeId{entry.ino}, 1);
+  ReleaseOpen(std::move(request), inode, open, false);
+}
+
+}  // namespace
+
+void Open(fuse_req_t req, fuse_ino_t node, fuse_file_info* fi) noexcept {
+  Request request(req, node, "open");
+  OpenArgs args{.inode = request.bridge().HandleOf(node),
+                .open = request.bridge().NewOpenId(),
+                .access = AccessOfFlags(fi->flags),
+                .truncate = (fi->flags & O_TRUNC) != 0,
+                .execute = (fi->flags & kFlagExecute) != 0};
+  Run<verbs::Open>(std::move(request), args,
+                   [info = *fi, inode = args.inode, open = args.open](Request r, const OpenReply&) {
+                     fuse_file_info fi = info;
+                     SetReply(fi, open);
+                     if (fuse_reply_open(r.Finish(), &fi) == 0) return;
+                     ReleaseOpen(std::move(r), inode, open, false);
+                   });
+}
+
+void Create(fuse_req_t req, fuse_ino_t parent, const char* name, mode_t mode,
+            fuse_file_info* fi) noexcept {
+  Request request(req, parent, "create");
+  if (!CheckName(request, name)) return;
+  if ((mode & S_ISGID) != 0 && request->uid != 0) request.ReadGroups();
+  CreateArgs args{.dir = request.bridge().HandleOf(parent),
+                  .name = name,
+                  .mode = mode & 07777,
+                  .umask = fuse_req_ctx(req)->umask,
+                  .open = request.bridge().NewOpenId(),
+                  .access = AccessOfFlags(fi->flags),
+                  .exclusive = (fi->flags & O_EXCL) != 0,
+                  .truncate = (fi->flags & O_TRUNC) != 0};
+  OpenId open = args.open;
+  Run<verbs::Create>(std::move(request), std::move(args),
+                     [info = *fi, open](Request r, const CreateReply& reply) {
+                       AnswerCreate(std::move(r), info, open, reply);
+                     });
+}
+
+void TmpFile(fuse_req_t req, fuse_ino_t parent, mode_t mode, fuse_file_info* fi) noexcept {
+  Request request(req, parent, "tmpfile");
+  if ((mode & S_ISGID) != 0 && request->uid != 0) request.ReadGroups();
+  CreateTmpArgs args{.dir = request.bridge().HandleOf(parent),
+                     .mode = mode & 07777,
+                     .umask = fuse_req_ctx(req)->umask,
+                     .open = request.bridge().NewOpenId(),
+                     .access = AccessOfFlags(fi->flags),
+                     .linkable = (fi->flags & O_EXCL) == 0};
+  OpenId open = args.open;
+  Run<verbs::CreateTmp>(std::move(request), args,
+                        [info = *fi, open](Request r, const CreateReply& reply) {
+                          AnswerCreate(std::move(r), info, open, reply);
+                        });
+}
+
+// Sent at every close of every descriptor. An interrupted close would leave locks behind.
+void Flush(fuse_req_t req, fuse_ino_t node, fuse_file_info* fi) noexcept {
+  Request request(req, node, "flush", Interruptible::kNo);
+  FlushArgs args{.inode = request.bridge().HandleOf(node),
+                 .open = OpenId{fi->fh},
+                 .owner = LockOwner{fi->lock_owner}};
+  if (!request.bridge().locks().TakeOwner(args.inode.ino, args.owner)) return request.Ok();
+  Run<verbs::Flush>(std::move(request), args, [](Request r, Unit) { r.Ok(); });
+}
+
+// The end of an open file description. Nobody waits for the answer.
+void Release(fuse_req_t req, fuse_ino_t node, fuse_file_info* fi) noexcept {
+  Request request(req, node, "release", Interruptible::kNo);
+  Handle inode = request.bridge().HandleOf(node);
+  OpenId open{fi->fh};
+  bool held_locks = request.bridge().locks().BeginRelease(inode.ino, open);
+  request.Ok();
+  ReleaseOpen(std::move(request), inode, open, held_locks);
+}
+
+}  // namespace tarn::fuse::ops
