@@ -11,10 +11,10 @@ LockRanges::Change LockRanges::Plan(const FileLock& lock, OpenId open) const {
   const auto mergeable = [&](const HeldRange& r) {
     return lock.type != LockType::kUnlock && r.type == lock.type && r.open == open;
   };
-  auto it = by_start_.upper_bound(lock.start);
+  auto it = by_start_.lower_bound(lock.start);
   if (it != by_start_.begin()) {
     const HeldRange& before = std::prev(it)->second;
-    const bool touches = before.end == lock.start - 1;  // before.start <= lock.start: no underflow
+    const bool touches = before.end == lock.start - 1;  // before.start < lock.start: no underflow
     if (before.end >= lock.start || (touches && mergeable(before))) --it;
   }
   Change change;

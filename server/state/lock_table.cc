@@ -6,8 +6,9 @@
 
 namespace tarn::state {
 namespace {
-// A search for cycles follows at most so many owners (Linux: 10); it bounds time and stack.
+// Bounds of a search for cycles: length (Linux: 10) and holders looked at, about a millisecond.
 constexpr int kCycleMax = 128;
+constexpr int64_t kSearchMax = 50'000;
 }  // namespace
 
 // Answers to give once the mutex is free. Declare it before the lock.
@@ -21,6 +22,7 @@ struct LockTable::Completions {
 struct LockTable::Walk {
   Owner target;
   absl::flat_hash_set<Owner> seen;
+  int64_t budget = kSearchMax;
 };
 
 // ---- requests ----
@@ -231,13 +233,13 @@ bool LockTable::MustQueue(const InodeLocks& locks, const LockRequest& request,
 }
 
 bool LockTable::WouldDeadlock(const LockRequest& request) const {
-  Walk walk{.target = OwnerOf(request)};
+  Walk walk{.target = OwnerOf(request), .seen = {}};
   if (!LeadsBack(walk, request, 0)) return false;
   // Other threads of the owner wait as well: it is stuck only if they are.
   auto others = range_waits_.find(walk.target);
   return others == range_waits_.end() ||
          std::all_of(others->second.begin(), others->second.end(), [&](const LockRequest* r) {
-           Walk again{.target = walk.target};
+           Walk again{.target = walk.target, .seen = {}};
            return LeadsBack(again, *r, 0);
          });
 }
@@ -246,7 +248,8 @@ bool LockTable::WouldDeadlock(const LockRequest& request) const {
 // An owner seen before says no: it is being looked at, or has said no already.
 bool LockTable::LeadsBack(Walk& walk, const LockRequest& request, int depth) const {
   auto locks = inodes_.find(request.ino);
-  if (locks == inodes_.end() || depth > kCycleMax) return false;
+  if (locks == inodes_.end() || depth > kCycleMax || walk.budget <= 0) return false;
+  walk.budget -= static_cast<int64_t>(locks->second->of(request.kind).size());
   bool back = false;
   VisitBlockers(*locks->second, request, [&](const Owner& owner, const HeldRange&) {
     if (owner == walk.target) return !(back = true);

@@ -6,9 +6,9 @@
 //
 // Order. Requests that wait are granted in order of arrival: one is not overtaken by a later one
 // that conflicts with it, readers and writers alike. Two exceptions keep order alone from tying a
-// knot: an owner, or a process (session and pid, where known), that already holds a lock may be
-// what the earlier waiter waits for, and waits for held locks only; and a request that does not
-// wait (LOCK_NB, F_SETLK) is refused for held locks only.
+// knot: an owner that holds a lock of the inode, or a process (session and pid, where known) that
+// holds one anywhere, may be what the earlier waiter waits for, and waits for held locks only; and
+// a request that does not wait (LOCK_NB, F_SETLK) is refused for held locks only.
 //
 // Deadlock. A range request that would wait, through held locks alone, for an owner that waits for
 // its own fails with EDEADLK. Owners, not processes, are followed: one with several waiting
