@@ -12,14 +12,14 @@ ControlThread::ControlThread(absl::AnyInvocable<void()> tick)
 
 ControlThread::~ControlThread() {
   {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     stopping_ = true;
   }
   thread_.join();
 }
 
 void ControlThread::Post(Task task) {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   tasks_.push_back(std::move(task));
 }
 
@@ -31,7 +31,7 @@ void ControlThread::Run() {
   while (true) {
     Task task;
     {
-      absl::MutexLock lock(&mu_);
+      MutexLock lock(&mu_);
       mu_.AwaitWithDeadline(absl::Condition(&has_work), next_tick);
       if (!tasks_.empty()) {
         task = std::move(tasks_.front());

@@ -7,7 +7,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/functional/any_invocable.h"
-#include "absl/synchronization/mutex.h"
+#include "common/sync.h"
 
 namespace tarn::rpc {
 
@@ -26,7 +26,7 @@ class ControlThread {
 
   absl::AnyInvocable<void()> tick_;
 
-  absl::Mutex mu_;
+  Mutex mu_;
   bool stopping_ ABSL_GUARDED_BY(mu_) = false;
   std::deque<Task> tasks_ ABSL_GUARDED_BY(mu_);
   std::thread thread_;  // last: it uses the others

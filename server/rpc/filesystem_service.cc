@@ -55,29 +55,6 @@ Status DecodeRequest(const grpc::ByteBuffer& request, typename wire::WireOf<V>::
 bool Waits(const v1::SetLockRequest& request) { return request.wait(); }
 bool Waits(const google::protobuf::MessageLite& request) { return false; }
 
-template <class V>
-inline constexpr bool kOpens = requires(typename V::Args args) { args.open, args.access; };
-
-// After a restart an open may be answered from the reply that was kept with it, but opens live in
-// memory: so the answer restores it. (Where it ran again, this finds it there.)
-template <class V>
-Done<typename V::Reply> RestoreOpen(ops::LocalFs& fs, const Caller& caller,
-                                    const typename V::Args& args, Done<typename V::Reply> done) {
-  Handle handle;
-  if constexpr (requires { args.inode; }) handle = args.inode;
-  return [&fs, caller, handle, open = args.open, access = args.access,
-          done = std::move(done)](Result<typename V::Reply> result) mutable {
-    if constexpr (requires { result->entry; }) {
-      if (result.ok()) handle = result->entry.handle;
-    }
-    if (result.ok()) {
-      const Status restored = fs.ReclaimOpen(caller, handle, open, access);
-      if (!restored.ok()) result = restored.error();
-    }
-    std::move(done)(std::move(result));
-  };
-}
-
 }  // namespace
 
 template <class V>
@@ -159,9 +136,6 @@ grpc::ServerUnaryReactor* FilesystemService::Serve(grpc::CallbackServerContext* 
   Done<typename V::Reply> done = [this, session, id](Result<typename V::Reply> result) {
     session->Finish(id, EncodeReply<V>(result), result.code() == Errno::kEINTR);
   };
-  if constexpr (kOpens<V>) {
-    if (caller.maybe_replay) done = RestoreOpen<V>(fs, caller, args, std::move(done));
-  }
   V::Call(fs, caller, std::move(args), std::move(done));
   return reactor;
 }

@@ -22,6 +22,7 @@ class Server {
                                                Clock& clock);
   virtual ~Server() = default;
 
+  // That was taken; 0: a unix socket.
   virtual int port() const = 0;
   // Takes nothing new, lets what runs finish within about a second, drops what waits (its clients
   // ask again after reconnecting). Idempotent.

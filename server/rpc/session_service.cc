@@ -189,7 +189,7 @@ grpc::ServerWriteReactor<v1::Event>* SessionService::Events(grpc::CallbackServer
   EventStream* older = nullptr;
   bool stopped = false;
   if (session != nullptr) {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     stopped = stopped_;
     if (!stopped) older = std::exchange(streams_[id], stream);
     // Under the lock: a stream in the table is not done, so it can be ended.
@@ -201,13 +201,13 @@ grpc::ServerWriteReactor<v1::Event>* SessionService::Events(grpc::CallbackServer
 }
 
 void SessionService::Forget(EventStream* stream) {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   const auto it = streams_.find(stream->session());
   if (it != streams_.end() && it->second == stream) streams_.erase(it);
 }
 
 void SessionService::Stop() {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   stopped_ = true;
   for (const auto& [id, stream] : streams_) {
     stream->End({grpc::StatusCode::UNAVAILABLE, "the server stops"});

@@ -6,7 +6,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
-#include "absl/synchronization/mutex.h"
+#include "common/sync.h"
 #include "common/clock.h"
 #include "proto/session.grpc.pb.h"
 #include "server/rpc/control_thread.h"
@@ -66,7 +66,7 @@ class SessionService final : public v1::Session::CallbackService {
   ControlThread& control_;
   Clock& clock_;
 
-  absl::Mutex mu_;
+  Mutex mu_;
   bool stopped_ ABSL_GUARDED_BY(mu_) = false;
   // One a session: a newer one ends the older.
   absl::flat_hash_map<SessionId, EventStream*> streams_ ABSL_GUARDED_BY(mu_);

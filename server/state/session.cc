@@ -24,7 +24,7 @@ Session::Slot* Session::FindSlot(RequestId id) {
 
 Session::Admitted Session::Begin(RequestId id, RequestKind kind, Answer& answer) {
   Admitted admitted;
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   if (phase_ != Phase::kActive) {
     admitted.verdict = Admission::kNotNow;
     return admitted;
@@ -74,7 +74,7 @@ void Session::Finish(RequestId id, const Bytes& reply, bool interrupted) {
   absl::AnyInvocable<void() &&> drained;
   bool dropped = false;
   {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     Slot& slot = *slots_[id.slot];
     dropped = slot.dropped && interrupted && slot.cancelled != id.sequence;
     slot.state = dropped ? SlotState::kIdle : SlotState::kDone;
@@ -90,7 +90,7 @@ void Session::Finish(RequestId id, const Bytes& reply, bool interrupted) {
 void Session::Leave(RequestId id) {
   std::shared_ptr<Cancellation> cancellation;
   {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     Slot* slot = FindSlot(id);
     if (slot == nullptr || slot->state != SlotState::kRunning) return;
     if (++slot->lost < slot->listeners.size()) return;
@@ -103,7 +103,7 @@ void Session::Leave(RequestId id) {
 void Session::Cancel(RequestId id) {
   std::shared_ptr<Cancellation> cancellation;
   {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     if (phase_ == Phase::kEnded || id.slot >= kSlotsPerSession + kWaitSlotsPerSession) return;
     Slot* slot = FindSlot(id);
     if (slot != nullptr && slot->state == SlotState::kRunning) {
@@ -118,7 +118,7 @@ void Session::Cancel(RequestId id) {
 void Session::DropWaiting() {
   std::vector<std::shared_ptr<Cancellation>> cancellations;
   {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     for (const std::unique_ptr<Slot>& slot : slots_) {
       if (slot == nullptr || slot->cancellation == nullptr) continue;
       slot->dropped = true;
@@ -129,12 +129,12 @@ void Session::DropWaiting() {
 }
 
 Session::Phase Session::phase() const {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   return phase_;
 }
 
 bool Session::Advance(Phase from, Phase to) {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   if (phase_ != from) return false;
   phase_ = to;
   return true;
@@ -143,7 +143,7 @@ bool Session::Advance(Phase from, Phase to) {
 Session::Phase Session::End(absl::AnyInvocable<void() &&> drained) {
   Phase before;
   {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     before = std::exchange(phase_, Phase::kEnded);
     if (before == Phase::kEnded) return before;
     if (running_ > 0) drained_ = std::move(drained);
@@ -154,7 +154,7 @@ Session::Phase Session::End(absl::AnyInvocable<void() &&> drained) {
 }
 
 size_t Session::running() const {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   return running_;
 }
 

@@ -14,7 +14,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/container/inlined_vector.h"
 #include "absl/functional/any_invocable.h"
-#include "absl/synchronization/mutex.h"
+#include "common/sync.h"
 #include "common/bytes.h"
 #include "common/cancellation.h"
 #include "common/filesystem.h"
@@ -94,9 +94,9 @@ class Session {
   // Refuses everything from now on and drops what waits; `drained` runs when nothing runs any more,
   // perhaps at once. Returns the phase before; kEnded: somebody else ended it (`drained` is dropped).
   Phase End(absl::AnyInvocable<void() &&> drained);
-  // Somebody is in the way of whom this session stands (SessionTable::ExpireSilent).
-  void SetWanted() { wanted_.store(true, std::memory_order_relaxed); }
-  bool wanted() const { return wanted_.load(std::memory_order_relaxed); }
+  // When it was last seen to stand in somebody's way (SessionTable::ExpireSilent); 0: never.
+  void SetWanted(int64_t now_nanos) { wanted_nanos_.store(now_nanos, std::memory_order_relaxed); }
+  int64_t wanted_nanos() const { return wanted_nanos_.load(std::memory_order_relaxed); }
   size_t running() const;
 
  private:
@@ -126,9 +126,9 @@ class Session {
   const SessionFacts facts_;
   const bool restored_;  // from before a restart: slots may hold replies that only the store knows
   std::atomic<int64_t> heard_nanos_;
-  std::atomic<bool> wanted_ = false;
+  std::atomic<int64_t> wanted_nanos_ = 0;
 
-  mutable absl::Mutex mu_;
+  mutable Mutex mu_;
   Phase phase_ ABSL_GUARDED_BY(mu_);
   size_t running_ ABSL_GUARDED_BY(mu_) = 0;
   absl::AnyInvocable<void() &&> drained_ ABSL_GUARDED_BY(mu_);

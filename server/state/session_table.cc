@@ -26,7 +26,7 @@ void SessionTable::AddVolume(SessionVolume& volume, std::vector<Loaded> loaded) 
   std::vector<SessionId> fenced;
   size_t waiting_for = 0;
   {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     for (Loaded& one : loaded) {
       if (one.fenced) {
         fenced.push_back(one.facts.id);
@@ -45,7 +45,7 @@ void SessionTable::AddVolume(SessionVolume& volume, std::vector<Loaded> loaded) 
 }
 
 std::shared_ptr<Session> SessionTable::Lookup(SessionId id) const {
-  absl::ReaderMutexLock lock(&mu_);
+  ReaderMutexLock lock(&mu_);
   const auto it = sessions_.find(id);
   return it == sessions_.end() ? nullptr : it->second;
 }
@@ -64,7 +64,7 @@ bool SessionTable::IsSilent(const Session& session) const {
 Status SessionTable::MakeRoom() {
   std::shared_ptr<Session> oldest;
   {
-    absl::ReaderMutexLock lock(&mu_);
+    ReaderMutexLock lock(&mu_);
     if (sessions_.size() < kSessionsMax) return Ok();
     for (const auto& [id, session] : sessions_) {
       if (oldest == nullptr || session->heard_nanos() < oldest->heard_nanos()) oldest = session;
@@ -76,7 +76,7 @@ Status SessionTable::MakeRoom() {
 
 Result<std::shared_ptr<Session>> SessionTable::Open(SessionFacts facts, const std::string& nonce) {
   {
-    absl::ReaderMutexLock lock(&mu_);
+    ReaderMutexLock lock(&mu_);
     const auto it = nonces_.find(nonce);
     if (it != nonces_.end()) return sessions_.at(it->second);
   }
@@ -87,7 +87,7 @@ Result<std::shared_ptr<Session>> SessionTable::Open(SessionFacts facts, const st
   RETURN_IF_ERROR(volume->Save(facts, /*fenced=*/false));
   auto session =
       std::make_shared<Session>(std::move(facts), Session::Phase::kActive, clock_.BootNanos());
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   sessions_[session->facts().id] = session;
   nonces_[nonce] = session->facts().id;
   return session;
@@ -109,7 +109,7 @@ void SessionTable::Reclaimed(Session& session) {
 
 void SessionTable::OneLessToReclaim(SessionVolume& volume) {
   {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     Grace& grace = graces_[&volume];
     if (grace.over || --grace.waiting_for > 0) return;
     grace.over = true;
@@ -134,7 +134,7 @@ bool SessionTable::End(const std::shared_ptr<Session>& session, Ending ending) {
   if (before == Session::Phase::kEnded) return false;
   volume->EndSession(id);
   {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     sessions_.erase(id);
     absl::erase_if(nonces_, [id](const auto& entry) { return entry.second == id; });
   }
@@ -153,7 +153,7 @@ void SessionTable::Goodbye(SessionId id, uint32_t epoch) {
 bool SessionTable::ExpireSilent(SessionId holder) {
   const std::shared_ptr<Session> session = Lookup(holder);
   if (session == nullptr) return false;
-  session->SetWanted();
+  session->SetWanted(clock_.BootNanos());
   return IsSilent(*session) && End(session, Ending::kFenced);
 }
 
@@ -161,12 +161,15 @@ void SessionTable::Tick() {
   const int64_t now = clock_.BootNanos();
   std::vector<std::shared_ptr<Session>> doomed;
   {
-    absl::ReaderMutexLock lock(&mu_);
+    ReaderMutexLock lock(&mu_);
     for (const auto& [id, session] : sessions_) {
       const int64_t silent = now - session->heard_nanos();
       const Grace& grace = graces_.at(session->facts().volume);
       const bool late = session->phase() != Session::Phase::kActive && now > grace.until_nanos;
-      const bool in_the_way = session->wanted() && silent > kSessionLifetimeNanos;
+      // Who waits asks again with every heartbeat.
+      const bool wanted = session->wanted_nanos() != 0 &&
+                          now - session->wanted_nanos() < 2 * kHeartbeatNanos;
+      const bool in_the_way = wanted && silent > kSessionLifetimeNanos;
       if (late || in_the_way || silent > kSilentSessionMaxNanos) doomed.push_back(session);
     }
   }
@@ -176,7 +179,7 @@ void SessionTable::Tick() {
 void SessionTable::Stop() {
   std::vector<std::shared_ptr<Session>> all;
   {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     stopping_ = true;
     for (const auto& [id, session] : sessions_) all.push_back(session);
   }
@@ -184,12 +187,12 @@ void SessionTable::Stop() {
 }
 
 bool SessionTable::stopping() const {
-  absl::ReaderMutexLock lock(&mu_);
+  ReaderMutexLock lock(&mu_);
   return stopping_;
 }
 
 uint32_t SessionTable::CountLive(const SessionVolume& volume) const {
-  absl::ReaderMutexLock lock(&mu_);
+  ReaderMutexLock lock(&mu_);
   return static_cast<uint32_t>(
       std::count_if(sessions_.begin(), sessions_.end(), [&](const auto& entry) {
         return entry.second->facts().volume == &volume && !IsSilent(*entry.second);
