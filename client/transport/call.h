@@ -1,0 +1,152 @@
+// One verb on its way to the server and back.
+#pragma once
+
+#include <grpcpp/client_context.h>
+#include <grpcpp/support/byte_buffer.h>
+
+#include <memory>
+#include <utility>
+
+#include "absl/container/inlined_vector.h"
+#include "client/transport/channel.h"
+#include "client/transport/held.h"
+#include "common/verbs.h"
+#include "common/wire/convert.h"
+#include "common/wire/frame.h"
+
+namespace tarn::transport {
+
+// Thread safety: none of its own. Members marked (S) are guarded by the Session's mutex; the rest
+// belongs to whoever the call's state says: the submitter, then the attempt in flight.
+class Call {
+ public:
+  // What brought the call to an end, to be handed to its maker.
+  using Delivery = absl::AnyInvocable<void() &&>;
+
+  virtual ~Call() = default;
+  // The request under the header's session and slot.
+  virtual grpc::ByteBuffer Encode(v1::RequestHeader header) const = 0;
+  // Reads the reply and notes what it granted. The delivery hands it to the maker; `undo`, if there
+  // is one, takes back what was granted to a maker that is no longer there.
+  virtual Delivery Receive(const grpc::ByteBuffer& reply, Held& held,
+                           std::shared_ptr<Call>& undo) = 0;
+  virtual void Fail(Error error) = 0;
+
+  const Caller& caller() const { return caller_; }
+
+  const char* method = nullptr;
+  Lane lane = Lane::kMetadata;
+  bool mutates = false;
+  bool waits = false;       // may be parked at the server: takes one of the slots for that
+  bool ends_open = false;   // of an open that is lost it succeeds
+  absl::InlinedVector<OpenId, 2> opens;  // that it works through
+
+  enum class State : uint8_t { kQueued, kInFlight, kUnanswered, kEnded };
+  State state = State::kQueued;        // (S)
+  bool cancel_wanted = false;          // (S)
+  bool answered = false;               // (S) its maker has heard; the slot may still be busy
+  RequestId id;                        // (S) once it has a slot
+  uint64_t generation = 0;             // (S) of the connection that it was last sent over
+  std::unique_ptr<grpc::ClientContext> context;  // of the attempt in flight
+  grpc::ByteBuffer request;
+  grpc::ByteBuffer reply;
+
+ protected:
+  explicit Call(const Caller& caller) : caller_(caller) {}
+
+ private:
+  const Caller caller_;
+};
+
+template <class V>
+class VerbCall final : public Call {
+ public:
+  using Args = typename V::Args;
+  using Reply = typename V::Reply;
+  using Wire = wire::WireOf<V>;
+
+  VerbCall(const Caller& caller, Args args, Done<Reply> done)
+      : Call(caller), args_(std::move(args)), done_(std::move(done)) {
+    method = Wire::kMethod;
+    mutates = V::kMutates;
+    ends_open = std::is_same_v<V, verbs::Release>;
+    if constexpr (Wire::kRequestData || Wire::kReplyData) lane = Lane::kContents;
+    if constexpr (std::is_same_v<V, verbs::SetLock>) {
+      waits = args_.wait;
+      if (waits) lane = Lane::kSession;
+    }
+    if constexpr (std::is_same_v<V, verbs::SetAttr>) {
+      if (args_.open.has_value()) opens.push_back(*args_.open);
+    } else if constexpr (std::is_same_v<V, verbs::CopyRange>) {
+      opens = {args_.source_open, args_.target_open};
+    } else if constexpr (requires { args_.open; } && !requires { args_.access; }) {
+      opens.push_back(args_.open);
+    }
+  }
+
+  grpc::ByteBuffer Encode(v1::RequestHeader header) const override {
+    typename Wire::Request message;
+    wire::Fill(caller(), *header.mutable_caller());
+    *message.mutable_header() = std::move(header);
+    wire::Fill(args_, message);
+    if constexpr (Wire::kRequestData) {
+      return wire::ToBuffer(wire::Encode(message, args_.data));
+    } else {
+      return wire::ToBuffer(wire::Encode(message));
+    }
+  }
+
+  Delivery Receive(const grpc::ByteBuffer& buffer, Held& held,
+                   std::shared_ptr<Call>& undo) override {
+    Result<Reply> result = Decode(buffer);
+    if (result.ok()) {
+      held.Note(args_, *result);
+      undo = Undo(*result);
+    }
+    return [this, result = std::move(result)]() mutable { std::move(done_)(std::move(result)); };
+  }
+
+  void Fail(Error error) override { std::move(done_)(std::move(error)); }
+
+ private:
+  static Result<Reply> Decode(const grpc::ByteBuffer& buffer) {
+    typename Wire::Reply message;
+    Reply reply;
+    Status read = Ok();
+    if constexpr (Wire::kReplyData) {
+      read = wire::Decode(buffer, message, reply.data);
+    } else {
+      read = wire::Decode(buffer, message);
+    }
+    if (read.ok() && message.header().error() != 0) {
+      const int32_t error = message.header().error();
+      if (!IsValidErrno(error)) return Error(Errno::kEIO, "the server answered an unknown error");
+      return Error(static_cast<Errno>(error), message.header().message());
+    }
+    if (read.ok()) read = wire::Take(message, reply);
+    if (!read.ok()) return Error(Errno::kEIO, "unreadable reply: " + read.error().message);
+    return reply;
+  }
+
+  // The call that takes back what `reply` granted; null: nothing.
+  std::shared_ptr<Call> Undo(const Reply& reply) const {
+    if constexpr (requires { args_.open, args_.access; }) {
+      ReleaseArgs release{.open = args_.open};
+      if constexpr (requires { args_.inode; }) release.inode = args_.inode;
+      if constexpr (requires { reply.entry; }) release.inode = reply.entry.handle;
+      return std::make_shared<VerbCall<verbs::Release>>(caller(), release, [](Result<Unit>) {});
+    } else if constexpr (std::is_same_v<V, verbs::SetLock>) {
+      if (args_.lock.type == LockType::kUnlock) return nullptr;
+      SetLockArgs unlock = args_;
+      unlock.wait = false;
+      unlock.lock.type = LockType::kUnlock;
+      return std::make_shared<VerbCall<verbs::SetLock>>(caller(), unlock, [](Result<Unit>) {});
+    }
+    return nullptr;
+  }
+
+  const Args args_;
+  Done<Reply> done_;
+};
+
+}  // namespace tarn::transport

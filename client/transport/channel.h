@@ -1,0 +1,42 @@
+// The connections of one mount: metadata, contents, and session with waiting locks each on their
+// own, so that a bulk transfer never delays a lookup, nor a waiting lock a heartbeat.
+#pragma once
+
+#include <grpcpp/channel.h>
+#include <grpcpp/generic/generic_stub.h>
+
+#include <array>
+#include <atomic>
+#include <memory>
+#include <string>
+
+#include "common/result.h"
+
+namespace tarn::transport {
+
+// Which connection a call takes.
+enum class Lane : uint8_t { kSession, kMetadata, kContents };
+
+// gRPC's target for "host", "host:port", "[v6]:port" or "unix:/path"; the port defaults to ours.
+// Errors: EINVAL with a sentence.
+Result<std::string> TargetOf(const std::string& server);
+
+// Thread safety: safe.
+class Channels {
+ public:
+  explicit Channels(const std::string& target);
+
+  grpc::GenericStub& Stub(Lane lane);
+  const std::shared_ptr<grpc::Channel>& session() const { return channels_[0]; }
+  // The server is there again: connect now, not when the backoff is over.
+  void ConnectNow();
+
+ private:
+  static constexpr size_t kContentsLanes = 2;
+
+  std::array<std::shared_ptr<grpc::Channel>, 2 + kContentsLanes> channels_;
+  std::array<std::unique_ptr<grpc::GenericStub>, 2 + kContentsLanes> stubs_;
+  std::atomic<uint32_t> next_contents_ = 0;
+};
+
+}  // namespace tarn::transport

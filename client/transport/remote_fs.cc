@@ -1,0 +1,33 @@
+#include "client/transport/remote_fs.h"
+
+#include <utility>
+
+#include "client/transport/call.h"
+#include "client/transport/session.h"
+
+namespace tarn::transport {
+
+RemoteFs::RemoteFs(std::shared_ptr<Session> session) : session_(std::move(session)) {}
+
+RemoteFs::~RemoteFs() { Close(); }
+
+Result<std::unique_ptr<RemoteFs>> RemoteFs::Connect(const ConnectOptions& options) {
+  ASSIGN_OR_RETURN(const std::string target, TargetOf(options.server));
+  auto session = std::make_shared<Session>(options, target);
+  RETURN_IF_ERROR(session->Connect());
+  return std::unique_ptr<RemoteFs>(new RemoteFs(std::move(session)));
+}
+
+const SessionInfo& RemoteFs::info() const { return session_->info(); }
+
+void RemoteFs::Close() { session_->Close(); }
+
+#define TARN_DECLARE_VERB(verb, args, reply, mutates)                                   \
+  void RemoteFs::verb(const Caller& caller, args arguments, Done<reply> done) {         \
+    session_->Submit(std::make_shared<VerbCall<verbs::verb>>(caller, std::move(arguments), \
+                                                             std::move(done)));         \
+  }
+#include "common/verbs.inc"
+#undef TARN_DECLARE_VERB
+
+}  // namespace tarn::transport

@@ -1,0 +1,251 @@
+#include "client/transport/session.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "common/clock.h"
+#include "common/log.h"
+
+namespace tarn::transport {
+namespace {
+
+Error Closed() { return Error(Errno::kEIO, "the session was closed"); }
+
+// The statuses that say: no answer was obtained, so send it again.
+bool IsNoAnswer(grpc::StatusCode code) {
+  switch (code) {
+    case grpc::StatusCode::UNAVAILABLE:
+    case grpc::StatusCode::UNAUTHENTICATED:
+    case grpc::StatusCode::DEADLINE_EXCEEDED:
+    case grpc::StatusCode::CANCELLED:
+    case grpc::StatusCode::ABORTED:
+    case grpc::StatusCode::INTERNAL:
+    case grpc::StatusCode::UNKNOWN:
+      return true;
+    default:
+      return false;
+  }
+}
+
+}  // namespace
+
+void Session::Assign(const std::shared_ptr<Call>& call, uint32_t slot) {
+  slots_[slot].call = call;
+  call->id = {slot, ++slots_[slot].sequence};
+  PrepareAttempt(*call);
+}
+
+void Session::PrepareAttempt(Call& call) {
+  call.state = Call::State::kInFlight;
+  call.generation = generation_;
+  call.context = std::make_unique<grpc::ClientContext>();
+  // A channel that is still connecting holds the call; one that breaks under it fails it.
+  call.context->set_wait_for_ready(true);
+  call.reply.Clear();
+  ++in_flight_;
+  ++attempts_;
+}
+
+std::shared_ptr<Call> Session::AssignNext(bool waits) {
+  if (state_ != State::kUp || queues_[waits].empty() || free_[waits].empty()) return nullptr;
+  std::shared_ptr<Call> call = std::move(queues_[waits].front());
+  queues_[waits].pop_front();
+  const uint32_t slot = free_[waits].back();
+  free_[waits].pop_back();
+  Assign(call, slot);
+  return call;
+}
+
+void Session::FreeSlot(Call& call, bool used) {
+  Slot& slot = slots_[call.id.slot];
+  slot.call.reset();
+  if (!used) --slot.sequence;
+  free_[call.waits].push_back(call.id.slot);
+  call.state = Call::State::kEnded;
+}
+
+void Session::Submit(std::shared_ptr<Call> call) {
+  const bool lost = std::any_of(call->opens.begin(), call->opens.end(),
+                                [this](OpenId open) { return held_.IsLost(open); });
+  if (lost && !call->ends_open) {
+    return call->Fail(Error(Errno::kEIO, "the open was lost with its session"));
+  }
+  std::shared_ptr<Call> to_send;
+  bool closed = false;
+  {
+    MutexLock lock(&mu_);
+    closed = state_ == State::kClosed;
+    if (!closed) {
+      queues_[call->waits].push_back(call);
+      to_send = AssignNext(call->waits);
+    }
+  }
+  if (closed) return call->Fail(Closed());
+  if (to_send != nullptr) Send(to_send);
+  if (call->caller().cancellation != nullptr) {
+    call->caller().cancellation->OnCancel(
+        [session = weak_from_this(), weak = std::weak_ptr<Call>(call)] {
+          const std::shared_ptr<Session> self = session.lock();
+          const std::shared_ptr<Call> call = weak.lock();
+          if (self != nullptr && call != nullptr) self->Cancel(call);
+        });
+  }
+}
+
+void Session::Send(const std::shared_ptr<Call>& call) {
+  v1::RequestHeader header;
+  {
+    MutexLock lock(&mu_);
+    wire::Fill(id_, *header.mutable_session());
+    header.set_epoch(epoch_);
+    header.set_slot(call->id.slot);
+    header.set_sequence(call->id.sequence);
+  }
+  call->request = call->Encode(std::move(header));
+  channels_.Stub(call->lane).UnaryCall(
+      call->context.get(), call->method, {}, &call->request, &call->reply,
+      [self = shared_from_this(), call](const grpc::Status& status) {
+        self->OnStatus(call, status);
+      });
+}
+
+void Session::OnStatus(const std::shared_ptr<Call>& call, const grpc::Status& status) {
+  if (status.ok()) {
+    OnAnswer(call);
+  } else if (IsNoAnswer(status.error_code())) {
+    OnNoAnswer(call, status);
+  } else {
+    OnRefusal(call, status);
+  }
+  MutexLock lock(&mu_);
+  --attempts_;
+}
+
+void Session::OnAnswer(const std::shared_ptr<Call>& call) {
+  std::shared_ptr<Call> undo;
+  Call::Delivery deliver = call->Receive(call->reply, held_, undo);
+  std::shared_ptr<Call> next;
+  bool wanted = false;
+  {
+    MutexLock lock(&mu_);
+    --in_flight_;
+    fruitful_ = true;
+    heard_nanos_ = SystemClock().BootNanos();
+    wanted = !std::exchange(call->answered, true);
+    FreeSlot(*call, /*used=*/true);
+    next = AssignNext(call->waits);
+  }
+  if (call->caller().cancellation != nullptr) call->caller().cancellation->Clear();
+  if (wanted) {
+    std::move(deliver)();
+  } else if (undo != nullptr) {
+    Submit(std::move(undo));
+  }
+  if (next != nullptr) Send(next);
+}
+
+void Session::OnRefusal(const std::shared_ptr<Call>& call, const grpc::Status& status) {
+  LogError("{} refused by the server: {}", call->method, status.error_message());
+  // Refused before its slot was looked at; else the slots are out of step, and only a new session
+  // helps.
+  const bool harmless = status.error_code() == grpc::StatusCode::INVALID_ARGUMENT ||
+                        status.error_code() == grpc::StatusCode::UNIMPLEMENTED;
+  std::shared_ptr<Call> next;
+  bool wanted = false;
+  {
+    MutexLock lock(&mu_);
+    --in_flight_;
+    wanted = !std::exchange(call->answered, true);
+    FreeSlot(*call, /*used=*/!harmless);
+    if (!harmless) {
+      abandon_ = true;
+      BrokenLocked(call->generation);
+    }
+    next = AssignNext(call->waits);
+  }
+  const bool unknown = status.error_code() == grpc::StatusCode::UNIMPLEMENTED;
+  if (wanted) call->Fail({unknown ? Errno::kENOSYS : Errno::kEIO, status.error_message()});
+  if (next != nullptr) Send(next);
+}
+
+void Session::OnNoAnswer(const std::shared_ptr<Call>& call, const grpc::Status& status) {
+  LogDebug("{} got no answer: {}", call->method, status.error_message());
+  bool again = false;
+  Calls interrupted;
+  bool closed = false;
+  {
+    MutexLock lock(&mu_);
+    --in_flight_;
+    call->state = Call::State::kUnanswered;
+    closed = state_ == State::kClosed;
+    if (closed) {
+      closed = !std::exchange(call->answered, true);
+      FreeSlot(*call, /*used=*/true);
+    } else if (state_ == State::kUp && call->generation < generation_) {
+      again = true;  // the connection that it died with has been replaced already
+      PrepareAttempt(*call);
+    } else {
+      BrokenLocked(call->generation);
+      interrupted = TakeCancelled();
+    }
+  }
+  if (closed) call->Fail(Closed());
+  if (again) Send(call);
+  FailAll(interrupted, Errno::kEINTR);
+}
+
+void Session::Cancel(const std::shared_ptr<Call>& call) {
+  bool interrupted = false;
+  bool tell_server = false;
+  {
+    MutexLock lock(&mu_);
+    call->cancel_wanted = true;
+    if (call->answered || call->state == Call::State::kEnded) return;
+    if (call->state == Call::State::kQueued) {
+      auto& queue = queues_[call->waits];
+      queue.erase(std::remove(queue.begin(), queue.end(), call), queue.end());
+      call->state = Call::State::kEnded;
+      interrupted = true;
+    } else if (state_ != State::kUp) {
+      interrupted = true;
+    } else {
+      tell_server = call->waits;
+    }
+    if (interrupted) call->answered = true;
+  }
+  if (interrupted) call->Fail(Errno::kEINTR);
+  if (tell_server) SendCancel(call);
+}
+
+void Session::SendCancel(const std::shared_ptr<Call>& call) {
+  struct Pending {
+    grpc::ClientContext context;
+    v1::CancelRequest request;
+    v1::CancelReply reply;
+  };
+  auto pending = std::make_shared<Pending>();
+  uint64_t generation = 0;
+  {
+    MutexLock lock(&mu_);
+    if (state_ != State::kUp) return;  // sent when the call is sent again
+    generation = generation_;
+    ++attempts_;
+    wire::Fill(id_, *pending->request.mutable_session());
+    pending->request.set_epoch(epoch_);
+    pending->request.set_slot(call->id.slot);
+    pending->request.set_sequence(call->id.sequence);
+  }
+  pending->context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(5));
+  stub_->async()->Cancel(&pending->context, &pending->request, &pending->reply,
+                         [self = shared_from_this(), pending, generation](grpc::Status status) {
+                           if (!status.ok()) self->Broken(generation);
+                           MutexLock lock(&self->mu_);
+                           --self->attempts_;
+                         });
+}
+
+void Session::FailAll(const Calls& calls, const Error& error) {
+  for (const std::shared_ptr<Call>& call : calls) call->Fail(error);
+}
+
+}  // namespace tarn::transport

@@ -1,0 +1,128 @@
+// The client's end of a session: slots, what is outstanding, the state of the connection, and the
+// thread that says Hello, reclaims and keeps alive.
+//
+// Applications wait through any loss of connection or restart of the server: what was not answered
+// is sent again under its slot and sequence, so it takes effect once. If the server has given the
+// session up, a new one is opened by itself: what changes nothing is asked again there, what might
+// have changed something and was not answered fails with EIO, opens are restored except those that
+// lost a lock.
+//
+// How a call ends early (its Cancellation): not sent yet, EINTR at once; a lock that waits is
+// cancelled at the server, whose answer decides; anything else runs on, but while the server is away
+// its maker gets EINTR at once, and the slot stays busy until the server has been heard.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "client/transport/call.h"
+#include "client/transport/channel.h"
+#include "client/transport/event_reader.h"
+#include "client/transport/held.h"
+#include "client/transport/options.h"
+#include "common/sync.h"
+#include "proto/session.grpc.pb.h"
+
+namespace tarn::transport {
+
+// Thread safety: safe.
+// Invariants: a slot has at most one call; a call with a slot is in flight or waits to be sent again;
+// `in_flight_` counts the former.
+// Lock order: mu_ is a leaf (before Held's); calls are completed and sent outside it.
+// Lifetime: shared, as cancellations refer to it; Close ends it.
+class Session : public std::enable_shared_from_this<Session> {
+ public:
+  explicit Session(const ConnectOptions& options, const std::string& target);
+  ~Session();
+
+  // Opens the session. Errors: ETIMEDOUT (unreachable), EOPNOTSUPP (the version does not fit), those
+  // of Hello; each with a sentence.
+  Status Connect();
+  // Answers everything (EIO), says Goodbye. Not from within a completion. Idempotent.
+  void Close();
+
+  void Submit(std::shared_ptr<Call> call);
+
+  const SessionInfo& info() const { return info_; }  // constant after Connect
+
+ private:
+  enum class State : uint8_t { kDown, kUp, kClosed };
+  struct Slot {
+    uint64_t sequence = 0;  // of the last request that was answered or is under way
+    std::shared_ptr<Call> call;
+  };
+  using Calls = std::vector<std::shared_ptr<Call>>;
+
+  // ---- session.cc: calls ----
+  void Assign(const std::shared_ptr<Call>& call, uint32_t slot) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void PrepareAttempt(Call& call) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Gives a free slot to the first in the queue; null: none.
+  std::shared_ptr<Call> AssignNext(bool waits) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void FreeSlot(Call& call, bool used) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void Send(const std::shared_ptr<Call>& call);
+  void OnStatus(const std::shared_ptr<Call>& call, const grpc::Status& status);
+  void OnAnswer(const std::shared_ptr<Call>& call);
+  void OnRefusal(const std::shared_ptr<Call>& call, const grpc::Status& status);
+  void OnNoAnswer(const std::shared_ptr<Call>& call, const grpc::Status& status);
+  void Cancel(const std::shared_ptr<Call>& call);
+  void SendCancel(const std::shared_ptr<Call>& call);
+  static void FailAll(const Calls& calls, const Error& error);
+
+  // ---- session_life.cc: the thread ----
+  void Run();
+  void Reconnect();
+  // One attempt of it. `restore`: what we hold must be told again; kept over attempts.
+  bool TryReconnect(bool& restore);
+  grpc::Status SayHello(v1::HelloReply& reply, int64_t timeout_nanos);
+  void Adopt(const v1::HelloReply& reply) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Tells a server without our state what we hold. False: no answer.
+  bool Reclaim(bool with_locks);
+  // After the previous session is lost: fails what cannot be asked again, queues what can.
+  void Requeue() ABSL_LOCKS_EXCLUDED(mu_);
+  // Ends what is in flight, unanswered, so that `held_` says all that was ever granted.
+  void RecallInFlight();
+  void GoUp();
+  void Heartbeat();
+  // The connection of `generation` is broken.
+  void Broken(uint64_t generation);
+  void BrokenLocked(uint64_t generation) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void SayGoodbye();
+  // Calls whose makers need not wait for the server's return, to be failed with EINTR.
+  Calls TakeCancelled() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Waits before the next attempt, longer each time; not beyond Close.
+  void Backoff();
+
+  const ConnectOptions options_;
+  Channels channels_;
+  const std::unique_ptr<v1::Session::Stub> stub_;
+  Held held_;
+  SessionInfo info_;
+  std::unique_ptr<EventReader> events_;  // the thread's
+  std::string nonce_;                    // the thread's: of the Hello being tried
+  absl::Duration backoff_;               // the thread's
+
+  Mutex mu_;
+  State state_ ABSL_GUARDED_BY(mu_) = State::kDown;
+  uint64_t generation_ ABSL_GUARDED_BY(mu_) = 0;  // grows with every (re)connection
+  bool abandon_ ABSL_GUARDED_BY(mu_) = false;     // do not resume: slots are out of step
+  bool fruitful_ ABSL_GUARDED_BY(mu_) = false;    // something was answered in this generation
+  int64_t heard_nanos_ ABSL_GUARDED_BY(mu_) = 0;
+  int64_t heartbeat_nanos_ ABSL_GUARDED_BY(mu_) = 0;
+  SessionId id_ ABSL_GUARDED_BY(mu_);
+  uint32_t epoch_ ABSL_GUARDED_BY(mu_) = 0;
+  uint32_t ordinary_slots_ ABSL_GUARDED_BY(mu_) = 0;  // the rest are for calls that wait
+  std::vector<Slot> slots_ ABSL_GUARDED_BY(mu_);
+  std::vector<uint32_t> free_[2] ABSL_GUARDED_BY(mu_);  // by Call::waits
+  std::deque<std::shared_ptr<Call>> queues_[2] ABSL_GUARDED_BY(mu_);
+  size_t in_flight_ ABSL_GUARDED_BY(mu_) = 0;
+  size_t attempts_ ABSL_GUARDED_BY(mu_) = 0;  // rpcs whose completion has not returned yet
+
+  std::thread thread_;
+};
+
+}  // namespace tarn::transport

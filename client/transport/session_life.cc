@@ -1,0 +1,384 @@
+// The life of a Session: Hello, coming back, keeping alive, Goodbye. All but Connect and Close runs
+// on the session's own thread.
+#include <sys/random.h>
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "absl/random/random.h"
+#include "client/transport/session.h"
+#include "common/clock.h"
+#include "common/limits.h"
+#include "common/log.h"
+
+namespace tarn::transport {
+namespace {
+
+constexpr absl::Duration kBackoffMin = absl::Milliseconds(50);
+constexpr absl::Duration kBackoffMax = absl::Seconds(2);
+constexpr int64_t kHelloNanos = 5 * kSecondNanos;
+constexpr int64_t kGoodbyeNanos = 2 * kSecondNanos;
+constexpr size_t kReclaimBatch = 4096;
+
+std::string RandomNonce() {
+  std::string nonce(16, '\0');
+  if (getrandom(nonce.data(), nonce.size(), 0) < 0) LogError("getrandom failed");
+  return nonce;
+}
+
+void SetDeadline(grpc::ClientContext& context, int64_t nanos) {
+  context.set_deadline(std::chrono::system_clock::now() + std::chrono::nanoseconds(nanos));
+}
+
+Error HelloError(const v1::HelloReply& reply) {
+  const Errno code = IsValidErrno(reply.error()) ? static_cast<Errno>(reply.error()) : Errno::kEIO;
+  return Error(code, reply.message());
+}
+
+}  // namespace
+
+Session::Session(const ConnectOptions& options, const std::string& target)
+    : options_(options),
+      channels_(target),
+      stub_(v1::Session::NewStub(channels_.session())),
+      backoff_(kBackoffMin) {}
+
+Session::~Session() { Close(); }
+
+Status Session::Connect() {
+  const absl::Time deadline = absl::Now() + absl::Nanoseconds(options_.connect_timeout_nanos);
+  nonce_ = RandomNonce();
+  while (true) {
+    v1::HelloReply reply;
+    const int64_t left = std::max<int64_t>(absl::ToInt64Nanoseconds(deadline - absl::Now()), 1);
+    const grpc::Status status = SayHello(reply, std::min(left, kHelloNanos));
+    if (status.ok() && reply.error() != 0) return HelloError(reply);
+    if (status.ok()) {
+      MutexLock lock(&mu_);
+      RETURN_IF_ERROR(wire::Take(reply.root_attr(), info_.root.attr));
+      info_.root.handle = wire::HandleOf(reply.root());
+      info_.hash_key = {reply.hash_key0(), reply.hash_key1()};
+      info_.block_bytes = reply.block_bytes();
+      info_.file_system_id = reply.file_system_id();
+      info_.read_only = reply.read_only();
+      Adopt(reply);
+      break;
+    }
+    if (status.error_code() != grpc::StatusCode::UNAVAILABLE &&
+        status.error_code() != grpc::StatusCode::DEADLINE_EXCEEDED) {
+      return Error(Errno::kEOPNOTSUPP,
+                   "the server at " + options_.server + " refuses: " + status.error_message());
+    }
+    if (absl::Now() + backoff_ >= deadline) {
+      return Error(Errno::kETIMEDOUT,
+                   "cannot reach a server at " + options_.server + " (" + status.error_message() +
+                       "): check the address, that tarnd runs there and listens on it, and that "
+                       "no firewall is between");
+    }
+    Backoff();
+  }
+  GoUp();
+  thread_ = std::thread([this] { Run(); });
+  return Ok();
+}
+
+grpc::Status Session::SayHello(v1::HelloReply& reply, int64_t timeout_nanos) {
+  v1::HelloRequest request;
+  request.set_version(kProtocolVersion);
+  request.set_file_system(options_.file_system);
+  request.set_directory(options_.directory);
+  request.set_nonce(nonce_);
+  request.set_client_name(options_.client_name);
+  request.set_read_only(options_.read_only);
+  {
+    MutexLock lock(&mu_);
+    if (id_ != SessionId{} && !abandon_) wire::Fill(id_, *request.mutable_previous());
+  }
+  channels_.ConnectNow();
+  grpc::ClientContext context;
+  SetDeadline(context, timeout_nanos);
+  return stub_->Hello(&context, request, &reply);
+}
+
+void Session::Adopt(const v1::HelloReply& reply) {
+  id_ = wire::SessionIdOf(reply.session());
+  epoch_ = reply.epoch();
+  heartbeat_nanos_ =
+      std::clamp<int64_t>(static_cast<int64_t>(reply.lifetime_ns()) / 3, kSecondNanos / 10,
+                          kHeartbeatNanos);
+  if (reply.resumed()) return;
+  abandon_ = false;
+  const uint32_t total = std::clamp(reply.slots(), 2u, kSlotsPerSession + kWaitSlotsPerSession);
+  ordinary_slots_ = total > kSlotsPerSession ? kSlotsPerSession : total - total / 2;
+  slots_.clear();
+  slots_.resize(total);
+  for (std::vector<uint32_t>& list : free_) list.clear();
+  for (uint32_t slot = total; slot-- > 0;) free_[slot >= ordinary_slots_].push_back(slot);
+}
+
+void Session::Run() {
+  while (true) {
+    bool down = false;
+    bool fruitful = false;
+    {
+      MutexLock lock(&mu_);
+      const auto not_up = [this]() ABSL_SHARED_LOCKS_REQUIRED(mu_) { return state_ != State::kUp; };
+      const int64_t due = heard_nanos_ + heartbeat_nanos_ - SystemClock().BootNanos();
+      mu_.AwaitWithTimeout(absl::Condition(&not_up),
+                           absl::Nanoseconds(std::max<int64_t>(due, 0)));
+      if (state_ == State::kClosed) break;
+      down = state_ == State::kDown;
+      fruitful = fruitful_;
+    }
+    if (down) {
+      // A connection that came to nothing is not replaced at once.
+      if (fruitful) backoff_ = kBackoffMin;
+      if (!fruitful) Backoff();
+      Reconnect();
+    } else {
+      Heartbeat();
+    }
+  }
+  events_.reset();
+}
+
+void Session::Reconnect() {
+  LogWarning("connection to {} lost: reconnecting", options_.server);
+  bool restore = false;
+  nonce_ = RandomNonce();
+  while (!TryReconnect(restore)) {
+    Backoff();
+    MutexLock lock(&mu_);
+    if (state_ == State::kClosed) return;
+  }
+  LogInfo("connection to {} restored", options_.server);
+}
+
+bool Session::TryReconnect(bool& restore) {
+  v1::HelloReply reply;
+  const grpc::Status status = SayHello(reply, kHelloNanos);
+  if (!status.ok() || reply.error() != 0) {
+    LogDebug("Hello: {}", status.ok() ? reply.message() : status.error_message());
+    return false;
+  }
+  const bool lost = !reply.resumed();
+  if (lost || reply.reclaim()) {
+    restore = true;
+    RecallInFlight();
+  }
+  if (lost) {
+    LogWarning("the server at {} has given the session up: a new one was opened", options_.server);
+    held_.LoseLocks();
+    Requeue();
+    nonce_ = RandomNonce();
+  }
+  {
+    MutexLock lock(&mu_);
+    if (state_ == State::kClosed) return false;
+    Adopt(reply);
+  }
+  if (restore && !Reclaim(reply.reclaim())) return false;
+  GoUp();
+  return true;
+}
+
+void Session::RecallInFlight() {
+  MutexLock lock(&mu_);
+  for (const Slot& slot : slots_) {
+    if (slot.call != nullptr && slot.call->state == Call::State::kInFlight) {
+      slot.call->context->TryCancel();
+    }
+  }
+  const auto none = [this]() ABSL_SHARED_LOCKS_REQUIRED(mu_) { return in_flight_ == 0; };
+  mu_.Await(absl::Condition(&none));
+}
+
+void Session::Requeue() {
+  Calls failed;
+  {
+    MutexLock lock(&mu_);
+    for (Slot& slot : slots_) {
+      std::shared_ptr<Call> call = std::exchange(slot.call, nullptr);
+      if (call == nullptr) continue;
+      const bool lost = std::any_of(call->opens.begin(), call->opens.end(),
+                                    [this](OpenId open) { return held_.IsLost(open); });
+      if (!call->answered && !call->mutates && !lost) {
+        call->state = Call::State::kQueued;
+        queues_[call->waits].push_front(std::move(call));
+        continue;
+      }
+      call->state = Call::State::kEnded;
+      if (!std::exchange(call->answered, true)) failed.push_back(std::move(call));
+    }
+  }
+  FailAll(failed, Error(Errno::kEIO, "the session was lost before the answer came"));
+}
+
+bool Session::Reclaim(bool with_locks) {
+  const std::vector<Held::Open> opens = held_.opens();
+  const std::vector<SetLockArgs> locks =
+      with_locks ? held_.locks() : std::vector<SetLockArgs>();
+  size_t open = 0;
+  size_t lock = 0;
+  while (true) {
+    v1::ReclaimRequest request;
+    {
+      MutexLock guard(&mu_);
+      wire::Fill(id_, *request.mutable_session());
+      request.set_epoch(epoch_);
+    }
+    const size_t first_lock = lock;
+    for (; open < opens.size() && request.opens_size() < static_cast<int>(kReclaimBatch); ++open) {
+      v1::ReclaimOpen& one = *request.add_opens();
+      wire::Fill(opens[open].inode, *one.mutable_inode());
+      one.set_open(Raw(opens[open].id));
+      one.set_access(static_cast<uint32_t>(opens[open].access));
+    }
+    // Locks hang on opens: those first.
+    for (; open == opens.size() && lock < locks.size() &&
+           request.locks_size() < static_cast<int>(kReclaimBatch);
+         ++lock) {
+      wire::Fill(locks[lock], *request.add_locks());
+    }
+    request.set_done(open == opens.size() && lock == locks.size());
+    v1::ReclaimReply reply;
+    grpc::ClientContext context;
+    SetDeadline(context, kHelloNanos);
+    if (!stub_->Reclaim(&context, request, &reply).ok()) return false;
+    for (const uint64_t id : reply.lost_opens()) held_.Lose(OpenId{id});
+    for (const uint64_t index : reply.lost_locks()) {
+      if (first_lock + index < locks.size()) held_.Lose(locks[first_lock + index].open);
+    }
+    if (request.done()) return true;
+  }
+}
+
+void Session::GoUp() {
+  events_.reset();
+  channels_.ConnectNow();
+  Calls to_send;
+  Calls to_cancel;
+  v1::EventsRequest events;
+  uint64_t generation = 0;
+  {
+    MutexLock lock(&mu_);
+    if (state_ == State::kClosed) return;
+    state_ = State::kUp;
+    generation = ++generation_;
+    fruitful_ = false;
+    heard_nanos_ = SystemClock().BootNanos();
+    wire::Fill(id_, *events.mutable_session());
+    events.set_epoch(epoch_);
+    for (const Slot& slot : slots_) {
+      if (slot.call == nullptr || slot.call->state != Call::State::kUnanswered) continue;
+      PrepareAttempt(*slot.call);
+      to_send.push_back(slot.call);
+      if (slot.call->cancel_wanted && slot.call->waits) to_cancel.push_back(slot.call);
+    }
+    for (const bool waits : {false, true}) {
+      while (std::shared_ptr<Call> call = AssignNext(waits)) to_send.push_back(std::move(call));
+    }
+  }
+  events_ = std::make_unique<EventReader>(*stub_, events, [this, generation](const auto& status) {
+    if (status.error_code() != grpc::StatusCode::UNIMPLEMENTED) Broken(generation);
+  });
+  for (const std::shared_ptr<Call>& call : to_cancel) SendCancel(call);
+  for (const std::shared_ptr<Call>& call : to_send) Send(call);
+}
+
+void Session::Heartbeat() {
+  v1::HeartbeatRequest request;
+  v1::HeartbeatReply reply;
+  uint64_t generation = 0;
+  {
+    MutexLock lock(&mu_);
+    generation = generation_;
+    wire::Fill(id_, *request.mutable_session());
+    request.set_epoch(epoch_);
+  }
+  grpc::ClientContext context;
+  SetDeadline(context, kHelloNanos);
+  if (!stub_->Heartbeat(&context, request, &reply).ok()) return Broken(generation);
+  MutexLock lock(&mu_);
+  fruitful_ = true;
+  heard_nanos_ = SystemClock().BootNanos();
+}
+
+void Session::Broken(uint64_t generation) {
+  Calls interrupted;
+  {
+    MutexLock lock(&mu_);
+    BrokenLocked(generation);
+    if (state_ == State::kDown) interrupted = TakeCancelled();
+  }
+  FailAll(interrupted, Errno::kEINTR);
+}
+
+void Session::BrokenLocked(uint64_t generation) {
+  if (state_ == State::kUp && generation == generation_) state_ = State::kDown;
+}
+
+Session::Calls Session::TakeCancelled() {
+  Calls cancelled;
+  for (const Slot& slot : slots_) {
+    if (slot.call == nullptr || !slot.call->cancel_wanted) continue;
+    if (!std::exchange(slot.call->answered, true)) cancelled.push_back(slot.call);
+  }
+  return cancelled;
+}
+
+void Session::Backoff() {
+  absl::BitGen random;
+  const absl::Duration delay = backoff_ * absl::Uniform(random, 0.8, 1.2);
+  backoff_ = std::min(backoff_ * 2, kBackoffMax);
+  MutexLock lock(&mu_);
+  const auto closed = [this]() ABSL_SHARED_LOCKS_REQUIRED(mu_) { return state_ == State::kClosed; };
+  mu_.AwaitWithTimeout(absl::Condition(&closed), delay);
+}
+
+void Session::Close() {
+  Calls failed;
+  bool was_up = false;
+  {
+    MutexLock lock(&mu_);
+    if (state_ == State::kClosed) return;
+    was_up = std::exchange(state_, State::kClosed) == State::kUp;
+    for (auto& queue : queues_) {
+      for (std::shared_ptr<Call>& call : queue) failed.push_back(std::move(call));
+      queue.clear();
+    }
+    for (Slot& slot : slots_) {
+      if (slot.call == nullptr) continue;
+      if (slot.call->state == Call::State::kInFlight) {
+        slot.call->context->TryCancel();
+      } else if (!std::exchange(slot.call->answered, true)) {
+        failed.push_back(slot.call);
+      }
+    }
+  }
+  FailAll(failed, Error(Errno::kEIO, "the session was closed"));
+  {
+    MutexLock lock(&mu_);
+    const auto quiet = [this]() ABSL_SHARED_LOCKS_REQUIRED(mu_) { return attempts_ == 0; };
+    mu_.Await(absl::Condition(&quiet));
+  }
+  if (thread_.joinable()) thread_.join();
+  events_.reset();
+  if (was_up) SayGoodbye();
+}
+
+void Session::SayGoodbye() {
+  v1::GoodbyeRequest request;
+  v1::GoodbyeReply reply;
+  {
+    MutexLock lock(&mu_);
+    wire::Fill(id_, *request.mutable_session());
+    request.set_epoch(epoch_);
+  }
+  grpc::ClientContext context;
+  SetDeadline(context, kGoodbyeNanos);
+  (void)stub_->Goodbye(&context, request, &reply);
+}
+
+}  // namespace tarn::transport
