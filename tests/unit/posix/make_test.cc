@@ -12,11 +12,11 @@ class MakeTest : public RulesFixture {
   }
   Result<CreateReply> Open(const std::string& path, OpenAccess access, bool truncate = false,
                            const Caller& caller = kRoot, bool exclusive = false) {
-    auto [dir, name] = Split(path);
+    const Place at = Split(path);
     return Run([&](MetaTxn& txn) {
       return Create(txn, caller,
-                    {.dir = At(dir),
-                     .name = name,
+                    {.dir = at.dir,
+                     .name = at.name,
                      .mode = 0644,
                      .access = access,
                      .exclusive = exclusive,

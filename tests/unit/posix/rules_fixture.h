@@ -84,54 +84,59 @@ class RulesFixture : public ::testing::Test {
   Inode& At(Handle handle) { return meta.inodes.at(handle.ino); }
   Attr AttrOf(const std::string& path) { return At(At(path)).attr; }
   bool Exists(const std::string& path) { return At(path).ino != kNoIno; }
-  static std::pair<std::string, std::string> Split(const std::string& path) {
+  // Where a name is or is to be.
+  struct Place {
+    Handle dir;
+    std::string name;
+  };
+  Place Split(const std::string& path) {
     size_t slash = path.rfind('/');
-    return {path.substr(0, slash), path.substr(slash + 1)};
+    return {At(path.substr(0, slash)), path.substr(slash + 1)};
   }
 
   Result<EntryReply> Dir(const std::string& path, uint32_t mode = 0755,
                          const Caller& caller = kRoot) {
-    auto [dir, name] = Split(path);
-    return Run([&](MetaTxn& txn) { return MakeDir(txn, caller, {At(dir), name, mode}); });
+    const Place at = Split(path);
+    return Run([&](MetaTxn& txn) { return MakeDir(txn, caller, {at.dir, at.name, mode}); });
   }
   Result<CreateReply> File(const std::string& path, uint32_t mode = 0644,
                            const Caller& caller = kRoot) {
-    auto [dir, name] = Split(path);
+    const Place at = Split(path);
     return Run([&](MetaTxn& txn) {
-      return Create(txn, caller, {.dir = At(dir), .name = name, .mode = mode, .exclusive = true});
+      return Create(txn, caller, {.dir = at.dir, .name = at.name, .mode = mode, .exclusive = true});
     });
   }
   Result<EntryReply> Node(const std::string& path, FileType type, const Caller& caller = kRoot,
                           uint64_t rdev = 0) {
-    auto [dir, name] = Split(path);
+    const Place at = Split(path);
     return Run([&](MetaTxn& txn) {
-      return MakeNode(txn, caller, {At(dir), name, type, 0644, 0, rdev});
+      return MakeNode(txn, caller, {at.dir, at.name, type, 0644, 0, rdev});
     });
   }
   Result<EntryReply> Sym(const std::string& path, const std::string& target,
                          const Caller& caller = kRoot) {
-    auto [dir, name] = Split(path);
-    return Run([&](MetaTxn& txn) { return SymLink(txn, caller, {At(dir), name, target}); });
+    const Place at = Split(path);
+    return Run([&](MetaTxn& txn) { return SymLink(txn, caller, {at.dir, at.name, target}); });
   }
   Result<EntryReply> Hard(const std::string& from, const std::string& to,
                           const Caller& caller = kRoot) {
-    auto [dir, name] = Split(to);
-    return Run([&](MetaTxn& txn) { return Link(txn, caller, {At(from), At(dir), name}); });
+    const Place at = Split(to);
+    return Run([&](MetaTxn& txn) { return Link(txn, caller, {At(from), at.dir, at.name}); });
   }
   Status Remove(const std::string& path, const Caller& caller = kRoot) {
-    auto [dir, name] = Split(path);
-    return Run([&](MetaTxn& txn) { return Unlink(txn, caller, {At(dir), name}); });
+    const Place at = Split(path);
+    return Run([&](MetaTxn& txn) { return Unlink(txn, caller, {at.dir, at.name}); });
   }
   Status RmDir(const std::string& path, const Caller& caller = kRoot) {
-    auto [dir, name] = Split(path);
-    return Run([&](MetaTxn& txn) { return RemoveDir(txn, caller, {At(dir), name}); });
+    const Place at = Split(path);
+    return Run([&](MetaTxn& txn) { return RemoveDir(txn, caller, {at.dir, at.name}); });
   }
   Status Move(const std::string& from, const std::string& to,
               RenameMode mode = RenameMode::kReplace, const Caller& caller = kRoot) {
-    auto [dir, name] = Split(from);
-    auto [new_dir, new_name] = Split(to);
+    const Place old = Split(from);
+    const Place at = Split(to);
     return Run([&](MetaTxn& txn) {
-      return Rename(txn, caller, {At(dir), name, At(new_dir), new_name, mode});
+      return Rename(txn, caller, {old.dir, old.name, at.dir, at.name, mode});
     });
   }
   Result<AttrReply> Set(const std::string& path, SetAttrArgs args, const Caller& caller = kRoot,
