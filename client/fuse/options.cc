@@ -151,8 +151,9 @@ Status ApplyOption(std::string_view option, bool sloppy, MountOptions& out) {
 
 }  // namespace
 
-Result<MountOptions> ParseMountOptions(const std::vector<std::string>& lists, bool sloppy) {
-  MountOptions out;
+Result<MountOptions> ParseMountOptions(const std::vector<std::string>& lists, bool sloppy,
+                                       const MountOptions& defaults) {
+  MountOptions out = defaults;
   for (const std::string& list : lists) {
     for (std::string_view option : Split(list)) {
       RETURN_IF_ERROR(ApplyOption(option, sloppy, out));

@@ -31,7 +31,8 @@ struct MountOptions {
 // imply noexec, nosuid and nodev, as mount(8) has it.
 // Errors: EINVAL with a sentence for an unknown option (`sloppy`: it is ignored) and for one that
 // asks for what Tarn cannot do (never ignored).
-Result<MountOptions> ParseMountOptions(const std::vector<std::string>& lists, bool sloppy = false);
+Result<MountOptions> ParseMountOptions(const std::vector<std::string>& lists, bool sloppy = false,
+                                       const MountOptions& defaults = {});
 
 // The flags of mount(2) that the options ask for.
 unsigned long MountFlags(const MountOptions& options);

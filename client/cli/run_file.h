@@ -1,0 +1,39 @@
+// The file that stands for a running mount: `tarn umount` waits on its lock for the daemon's end.
+#pragma once
+
+#include <sys/types.h>
+
+#include <optional>
+#include <string>
+
+#include "client/cli/mount_table.h"
+
+namespace tarn::cli {
+
+// Named after the device of the mount, in /run/tarn or, of a user's mount, $XDG_RUNTIME_DIR/tarn.
+// The daemon holds a lock on it for as long as it lives, however it ends.
+// Thread safety: one thread at a time.
+class RunFile {
+ public:
+  // Daemon: makes and locks the file. Errors: those of the file system, as a sentence; the mount
+  // works without.
+  static Result<RunFile> Make(const MountEntry& mount);
+  // Others: opens that of a mount, while it is still mounted. nullopt: there is none.
+  static std::optional<RunFile> Open(const MountEntry& mount);
+  RunFile(RunFile&& other) noexcept;
+  RunFile& operator=(RunFile&&) = delete;
+  // The maker's removes the file.
+  ~RunFile();
+
+  // Others: waits until the daemon is gone. Interrupted by signals only through their default.
+  void AwaitEnd() const;
+
+ private:
+  RunFile(std::string path, int fd, bool own) : path_(std::move(path)), fd_(fd), own_(own) {}
+
+  const std::string path_;
+  int fd_;
+  const bool own_;
+};
+
+}  // namespace tarn::cli
