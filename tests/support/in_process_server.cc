@@ -1,0 +1,32 @@
+#include "tests/support/in_process_server.h"
+
+#include "tests/support/expect.h"
+
+namespace tarn::testing {
+
+InProcessServer::InProcessServer() : contents_(std::make_unique<MemKv>()) { Start(); }
+
+InProcessServer::~InProcessServer() { Stop(); }
+
+std::string InProcessServer::address() const { return "127.0.0.1:" + std::to_string(port_); }
+
+void InProcessServer::Stop() {
+  server_.reset();
+  fs_.reset();
+}
+
+void InProcessServer::Start() {
+  std::unique_ptr<MemKv> kv = contents_->Reopen();
+  kv_ = kv.get();
+  auto store = store::Store::Open(std::move(kv), SystemClock(), /*create=*/true, "default");
+  ASSERT_OK(store);
+  auto sessions = (*store)->LoadSessions();
+  ASSERT_OK(sessions);
+  fs_ = ops::LocalFs::Make(std::move(store).value(), SystemClock(), {.grace = !sessions->empty()});
+  auto server = rpc::Server::Start(address(), {fs_.get()}, SystemClock());
+  ASSERT_OK(server);
+  server_ = std::move(server).value();
+  port_ = server_->port();
+}
+
+}  // namespace tarn::testing

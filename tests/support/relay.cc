@@ -1,0 +1,137 @@
+#include "tests/support/relay.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <vector>
+
+#include "tests/support/expect.h"
+
+namespace tarn::testing {
+namespace {
+
+sockaddr_in Loopback(int port) {
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(static_cast<uint16_t>(port));
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  return address;
+}
+
+struct Pair {
+  int client = -1;
+  int server = -1;
+};
+
+int ConnectTo(int port) {
+  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const sockaddr_in address = Loopback(port);
+  if (connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) return fd;
+  close(fd);
+  return -1;
+}
+
+// Reads what there is and writes it to `to`, or loses it. 0: the connection is over.
+ssize_t Pump(int from, int to, bool lose) {
+  char buffer[64 * 1024];
+  const ssize_t n = recv(from, buffer, sizeof buffer, 0);
+  for (ssize_t sent = 0; !lose && sent < n;) {
+    const ssize_t m =
+        send(to, buffer + sent, static_cast<size_t>(n - sent), MSG_NOSIGNAL);
+    if (m <= 0) return 0;
+    sent += m;
+  }
+  return n;
+}
+
+void Close(Pair& pair) {
+  close(pair.client);
+  close(pair.server);
+  pair = {};
+}
+
+}  // namespace
+
+Relay::Relay(const std::string& target)
+    : target_port_(std::stoi(target.substr(target.rfind(':') + 1))) {
+  listen_fd_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address = Loopback(0);
+  EXPECT_EQ(bind(listen_fd_, reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+  EXPECT_EQ(listen(listen_fd_, 64), 0);
+  socklen_t size = sizeof address;
+  getsockname(listen_fd_, reinterpret_cast<sockaddr*>(&address), &size);
+  port_ = ntohs(address.sin_port);
+  EXPECT_EQ(pipe(wake_), 0);
+  thread_ = std::thread([this] { Run(); });
+}
+
+Relay::~Relay() {
+  stop_ = true;
+  Cut();
+  thread_.join();
+  close(listen_fd_);
+  close(wake_[0]);
+  close(wake_[1]);
+}
+
+std::string Relay::address() const { return "127.0.0.1:" + std::to_string(port_); }
+
+void Relay::Cut() {
+  cut_ = true;
+  EXPECT_EQ(write(wake_[1], "x", 1), 1);
+}
+
+void Relay::Run() {
+  std::vector<Pair> pairs;
+  while (!stop_) {
+    std::vector<pollfd> polled = {{listen_fd_, POLLIN, 0}, {wake_[0], POLLIN, 0}};
+    for (const Pair& pair : pairs) {
+      polled.push_back({pair.client, POLLIN, 0});
+      polled.push_back({pair.server, POLLIN, 0});
+    }
+    poll(polled.data(), polled.size(), -1);
+    if (polled[1].revents != 0) {
+      char byte = 0;
+      EXPECT_EQ(read(wake_[0], &byte, 1), 1);
+    }
+    if (cut_.exchange(false)) {
+      for (Pair& pair : pairs) Close(pair);
+      pairs.clear();
+      lose_replies_ = false;
+      continue;
+    }
+    for (size_t i = 0; i < pairs.size(); ++i) {
+      bool over = false;
+      if (polled[2 + 2 * i].revents != 0) {
+        over = Pump(pairs[i].client, pairs[i].server, false) <= 0;
+      }
+      if (!over && polled[3 + 2 * i].revents != 0) {
+        const bool lose = lose_replies_;
+        const ssize_t n = Pump(pairs[i].server, pairs[i].client, lose);
+        over = n <= 0;
+        if (lose && n > 0) lost_ += static_cast<size_t>(n);
+      }
+      if (over) Close(pairs[i]);
+    }
+    std::erase_if(pairs, [](const Pair& pair) { return pair.client < 0; });
+    if (polled[0].revents != 0) {
+      const int client = accept(listen_fd_, nullptr, nullptr);
+      const int server = ConnectTo(target_port_);
+      const int one = 1;
+      setsockopt(client, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+      if (server < 0) {
+        close(client);
+      } else {
+        setsockopt(server, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+        pairs.push_back({client, server});
+      }
+    }
+  }
+  for (Pair& pair : pairs) Close(pair);
+}
+
+}  // namespace tarn::testing

@@ -1,0 +1,78 @@
+#include "client/transport/held.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace tarn::transport {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using ::testing::Pair;
+
+constexpr Handle kFile{Ino{5}, 1};
+constexpr OpenId kOpen{1};
+constexpr LockOwner kOwner{9};
+
+SetLockArgs Lock(LockType type, uint64_t start, uint64_t end) {
+  return {.inode = kFile, .open = kOpen, .owner = kOwner, .lock = {type, start, end, 1}};
+}
+
+std::vector<std::pair<uint64_t, uint64_t>> Ranges(const Held& held) {
+  std::vector<std::pair<uint64_t, uint64_t>> ranges;
+  for (const SetLockArgs& lock : held.locks()) ranges.emplace_back(lock.lock.start, lock.lock.end);
+  std::sort(ranges.begin(), ranges.end());
+  return ranges;
+}
+
+TEST(HeldTest, UnlockInTheMiddleSplitsARange) {
+  Held held;
+  held.Note(Lock(LockType::kWrite, 0, 99), Unit{});
+  held.Note(Lock(LockType::kUnlock, 40, 59), Unit{});
+  EXPECT_THAT(Ranges(held), ElementsAre(Pair(0, 39), Pair(60, 99)));
+}
+
+TEST(HeldTest, NewLockReplacesWhatItCovers) {
+  Held held;
+  held.Note(Lock(LockType::kRead, 10, 20), Unit{});
+  held.Note(Lock(LockType::kRead, 30, kLockToEnd), Unit{});
+  held.Note(Lock(LockType::kWrite, 15, 35), Unit{});
+  EXPECT_THAT(Ranges(held), ElementsAre(Pair(10, 14), Pair(15, 35), Pair(36, kLockToEnd)));
+}
+
+TEST(HeldTest, FlushDropsTheOwnersRangesOnly) {
+  Held held;
+  held.Note(Lock(LockType::kRead, 0, 9), Unit{});
+  SetLockArgs other = Lock(LockType::kRead, 20, 29);
+  other.owner = LockOwner{10};
+  held.Note(other, Unit{});
+  held.Note(FlushArgs{kFile, kOpen, kOwner}, Unit{});
+  EXPECT_THAT(Ranges(held), ElementsAre(Pair(20, 29)));
+}
+
+TEST(HeldTest, ReleaseDropsTheOpenAndItsLocks) {
+  Held held;
+  held.Note(OpenArgs{.inode = kFile, .open = kOpen}, OpenReply{});
+  SetLockArgs flock = Lock(LockType::kWrite, 0, kLockToEnd);
+  flock.kind = LockKind::kFlock;
+  held.Note(flock, Unit{});
+  held.Note(Lock(LockType::kRead, 0, 9), Unit{});
+  held.Note(ReleaseArgs{kFile, kOpen}, Unit{});
+  EXPECT_THAT(held.opens(), IsEmpty());
+  EXPECT_THAT(held.locks(), IsEmpty());
+}
+
+TEST(HeldTest, LostLocksTakeTheirOpensWithThem) {
+  Held held;
+  held.Note(OpenArgs{.inode = kFile, .open = kOpen}, OpenReply{});
+  held.Note(OpenArgs{.inode = kFile, .open = OpenId{2}}, OpenReply{});
+  held.Note(Lock(LockType::kRead, 0, 9), Unit{});
+  held.LoseLocks();
+  EXPECT_TRUE(held.IsLost(kOpen));
+  EXPECT_FALSE(held.IsLost(OpenId{2}));
+  EXPECT_EQ(held.opens().size(), 1u);
+  EXPECT_THAT(held.locks(), IsEmpty());
+}
+
+}  // namespace
+}  // namespace tarn::transport

@@ -1,0 +1,313 @@
+// The services as any client may use them, well or badly: slots, sessions, malformed messages.
+#include <grpcpp/create_channel.h>
+#include <grpcpp/generic/generic_stub.h>
+#include <grpcpp/security/credentials.h>
+
+#include "common/wire/convert.h"
+#include "common/wire/frame.h"
+#include "proto/admin.grpc.pb.h"
+#include "proto/session.grpc.pb.h"
+#include "tests/unit/transport/remote_fixture.h"
+
+namespace tarn::transport {
+namespace {
+
+using grpc::StatusCode;
+
+// One unary call with raw bytes.
+struct RawCall {
+  grpc::ClientContext context;
+  grpc::ByteBuffer request;
+  grpc::ByteBuffer reply;
+  std::promise<grpc::Status> status;
+};
+
+class ServiceTest : public RemoteFixture {
+ protected:
+  ServiceTest() { Dial(); }
+  void Dial() {
+    channel_ = grpc::CreateChannel(server_.address(), grpc::InsecureChannelCredentials());
+    generic_ = std::make_unique<grpc::GenericStub>(channel_);
+    sessions_ = v1::Session::NewStub(channel_);
+  }
+
+  v1::HelloRequest HelloRequest() const {
+    v1::HelloRequest request;
+    request.set_version(kProtocolVersion);
+    request.set_file_system("default");
+    request.set_nonce(std::string(16, static_cast<char>('a')));
+    return request;
+  }
+  grpc::Status Hello(const v1::HelloRequest& request, v1::HelloReply& reply) {
+    grpc::ClientContext context;
+    return sessions_->Hello(&context, request, &reply);
+  }
+  void Hello() { ASSERT_TRUE(Hello(HelloRequest(), hello_).ok()); }
+
+  std::shared_ptr<RawCall> StartRaw(const std::string& method, const std::string& bytes) {
+    auto call = std::make_shared<RawCall>();
+    call->request = wire::ToBuffer(Bytes::Copy(bytes));
+    generic_->UnaryCall(&call->context, method, {}, &call->request, &call->reply,
+                       [call](grpc::Status status) { call->status.set_value(status); });
+    return call;
+  }
+  StatusCode Raw(const std::string& method, const std::string& bytes) {
+    return StartRaw(method, bytes)->status.get_future().get().error_code();
+  }
+
+  // A request under the session's slot 0 (or another) and `sequence`.
+  template <class Message>
+  Message InSlot(uint64_t sequence, uint32_t slot = 0) const {
+    Message message;
+    v1::RequestHeader& header = *message.mutable_header();
+    *header.mutable_session() = hello_.session();
+    header.set_epoch(hello_.epoch());
+    header.set_slot(slot);
+    header.set_sequence(sequence);
+    header.mutable_caller()->set_has_groups(true);
+    return message;
+  }
+  v1::MakeDirRequest MakeDir(const std::string& name, uint64_t sequence, uint32_t slot = 0) const {
+    auto message = InSlot<v1::MakeDirRequest>(sequence, slot);
+    *message.mutable_dir() = hello_.root();
+    message.set_name(name);
+    message.set_mode(0755);
+    return message;
+  }
+  // Sends a MakeDir: the status, or if that is OK the errno as a negative number.
+  int SendMakeDir(const v1::MakeDirRequest& message) {
+    auto call = StartRaw("/tarn.v1.Filesystem/MakeDir", message.SerializeAsString());
+    const grpc::Status status = call->status.get_future().get();
+    if (!status.ok()) return status.error_code();
+    v1::EntryReply reply;
+    EXPECT_OK(wire::Decode(call->reply, reply));
+    return -reply.header().error();
+  }
+
+  std::shared_ptr<grpc::Channel> channel_;
+  std::unique_ptr<grpc::GenericStub> generic_;
+  std::unique_ptr<v1::Session::Stub> sessions_;
+  v1::HelloReply hello_;
+};
+
+TEST_F(ServiceTest, DoneMutationIsReplayed) {
+  Hello();
+  EXPECT_EQ(SendMakeDir(MakeDir("a", 1)), 0);
+  EXPECT_EQ(SendMakeDir(MakeDir("a", 1)), 0);
+  EXPECT_EQ(SendMakeDir(MakeDir("a", 2)), -static_cast<int>(Errno::kEEXIST));
+}
+
+TEST_F(ServiceTest, SequenceOutOfStepIsRefused) {
+  Hello();
+  EXPECT_EQ(SendMakeDir(MakeDir("a", 1)), 0);
+  EXPECT_EQ(SendMakeDir(MakeDir("b", 2)), 0);
+  EXPECT_EQ(SendMakeDir(MakeDir("c", 1)), StatusCode::FAILED_PRECONDITION);
+  EXPECT_EQ(SendMakeDir(MakeDir("c", 4)), StatusCode::FAILED_PRECONDITION);
+  EXPECT_EQ(SendMakeDir(MakeDir("c", 0, 1)), StatusCode::FAILED_PRECONDITION);
+  EXPECT_EQ(SendMakeDir(MakeDir("c", 1, hello_.slots())), StatusCode::FAILED_PRECONDITION);
+  EXPECT_FALSE(Exists("c"));
+}
+
+TEST_F(ServiceTest, RunningCallIsJoined) {
+  Hello();
+  const auto holder = Connect();
+  const auto made = Create(*holder, "file");
+  ASSERT_OK(made);
+  const Handle file = made->entry.handle;
+  const SetLockArgs held = LockOf(file, last_open(), LockType::kWrite, false);
+  ASSERT_OK(SetLock(*holder, held));
+
+  auto open = InSlot<v1::OpenRequest>(1);
+  wire::Fill(file, *open.mutable_inode());
+  open.set_open(5);
+  open.set_access(3);
+  ASSERT_EQ(Raw("/tarn.v1.Filesystem/Open", open.SerializeAsString()), StatusCode::OK);
+  auto lock = InSlot<v1::SetLockRequest>(2);
+  wire::Fill(LockOf(file, OpenId{5}, LockType::kWrite, true), lock);
+  const auto first = StartRaw("/tarn.v1.Filesystem/SetLock", lock.SerializeAsString());
+  const auto second = StartRaw("/tarn.v1.Filesystem/SetLock", lock.SerializeAsString());
+  SetLockArgs unlock = held;
+  unlock.lock.type = LockType::kUnlock;
+  ASSERT_OK(SetLock(*holder, unlock));
+  for (const auto& call : {first, second}) {
+    EXPECT_TRUE(call->status.get_future().get().ok());
+    v1::EmptyReply reply;
+    ASSERT_OK(wire::Decode(call->reply, reply));
+    EXPECT_EQ(reply.header().error(), 0);
+  }
+}
+
+TEST_F(ServiceTest, WaitingLockWhoseConnectionIsLostIsDropped) {
+  Hello();
+  const auto holder = Connect();
+  const auto made = Create(*holder, "file");
+  ASSERT_OK(made);
+  const Handle file = made->entry.handle;
+  const OpenId open_held = last_open();
+  ASSERT_OK(SetLock(*holder, LockOf(file, open_held, LockType::kWrite, false)));
+  auto open = InSlot<v1::OpenRequest>(1);
+  wire::Fill(file, *open.mutable_inode());
+  open.set_open(5);
+  open.set_access(3);
+  ASSERT_EQ(Raw("/tarn.v1.Filesystem/Open", open.SerializeAsString()), StatusCode::OK);
+  auto lock = InSlot<v1::SetLockRequest>(2);
+  wire::Fill(LockOf(file, OpenId{5}, LockType::kWrite, true), lock);
+  const auto call = StartRaw("/tarn.v1.Filesystem/SetLock", lock.SerializeAsString());
+  call->context.TryCancel();
+  EXPECT_EQ(call->status.get_future().get().error_code(), StatusCode::CANCELLED);
+  // Unlocked and free, at the latest when the server has heard: nobody else was given it.
+  ASSERT_OK(SetLock(*holder, LockOf(file, open_held, LockType::kUnlock, false)));
+  EXPECT_TRUE(testing::Eventually([&] {
+    return SetLock(*holder, LockOf(file, open_held, LockType::kWrite, false)).ok();
+  }));
+}
+
+TEST_F(ServiceTest, CancelThatComesFirstIsRemembered) {
+  Hello();
+  const auto holder = Connect();
+  const auto made = Create(*holder, "file");
+  ASSERT_OK(made);
+  const Handle file = made->entry.handle;
+  ASSERT_OK(SetLock(*holder, LockOf(file, last_open(), LockType::kWrite, false)));
+  auto open = InSlot<v1::OpenRequest>(1);
+  wire::Fill(file, *open.mutable_inode());
+  open.set_open(5);
+  open.set_access(3);
+  ASSERT_EQ(Raw("/tarn.v1.Filesystem/Open", open.SerializeAsString()), StatusCode::OK);
+  v1::CancelRequest cancel;
+  *cancel.mutable_session() = hello_.session();
+  cancel.set_epoch(hello_.epoch());
+  cancel.set_sequence(2);
+  v1::CancelReply cancelled;
+  grpc::ClientContext context;
+  ASSERT_TRUE(sessions_->Cancel(&context, cancel, &cancelled).ok());
+  auto lock = InSlot<v1::SetLockRequest>(2);
+  wire::Fill(LockOf(file, OpenId{5}, LockType::kWrite, true), lock);
+  const auto call = StartRaw("/tarn.v1.Filesystem/SetLock", lock.SerializeAsString());
+  ASSERT_TRUE(call->status.get_future().get().ok());
+  v1::EmptyReply reply;
+  ASSERT_OK(wire::Decode(call->reply, reply));
+  EXPECT_EQ(reply.header().error(), static_cast<int>(Errno::kEINTR));
+}
+
+TEST_F(ServiceTest, RubbishIsRefusedByEveryVerb) {
+  Hello();
+  for (const std::string_view verb : kVerbNames) {
+    const std::string method = "/tarn.v1.Filesystem/" + std::string(verb);
+    EXPECT_EQ(Raw(method, "\xff\xff\xff rubbish"), StatusCode::INVALID_ARGUMENT) << verb;
+    EXPECT_EQ(Raw(method, ""), StatusCode::UNAUTHENTICATED) << verb;
+  }
+}
+
+TEST_F(ServiceTest, MadValueIsAnAnswerAndUsesUpTheSequence) {
+  Hello();
+  v1::MakeDirRequest mad = MakeDir("a", 1);
+  mad.set_mode(~0u);
+  EXPECT_EQ(SendMakeDir(mad), -static_cast<int>(Errno::kEINVAL));
+  EXPECT_EQ(SendMakeDir(MakeDir("a", 2)), 0);
+}
+
+TEST_F(ServiceTest, MessageBeyondTheBoundIsRefused) {
+  Hello();
+  const Bytes frame =
+      wire::Encode(InSlot<v1::WriteHead>(1), Bytes::Copy(std::string(kMessageMaxBytes, 'x')));
+  EXPECT_EQ(Raw("/tarn.v1.Filesystem/Write", frame.ToString()), StatusCode::RESOURCE_EXHAUSTED);
+}
+
+TEST_F(ServiceTest, StrangersAndWrongEpochsAreUnauthenticated) {
+  Hello();
+  v1::MakeDirRequest stranger = MakeDir("a", 1);
+  stranger.mutable_header()->mutable_session()->set_low(~hello_.session().low());
+  EXPECT_EQ(SendMakeDir(stranger), StatusCode::UNAUTHENTICATED);
+  v1::MakeDirRequest fenced = MakeDir("a", 1);
+  fenced.mutable_header()->set_epoch(hello_.epoch() + 1);
+  EXPECT_EQ(SendMakeDir(fenced), StatusCode::UNAUTHENTICATED);
+}
+
+TEST_F(ServiceTest, ForgedTagOpensNothing) {
+  Hello();
+  v1::MakeDirRequest forged = MakeDir("a", 1);
+  forged.mutable_dir()->set_tag(hello_.root().tag() + 1);
+  EXPECT_EQ(SendMakeDir(forged), -static_cast<int>(Errno::kESTALE));
+}
+
+TEST_F(ServiceTest, HelloAgainWithTheSameNonceIsTheSameSession) {
+  Hello();
+  v1::HelloReply again;
+  ASSERT_TRUE(Hello(HelloRequest(), again).ok());
+  EXPECT_EQ(again.session().SerializeAsString(), hello_.session().SerializeAsString());
+}
+
+TEST_F(ServiceTest, OtherVersionIsRefusedWithASentence) {
+  v1::HelloRequest request = HelloRequest();
+  request.set_version(kProtocolVersion + 1);
+  const grpc::Status status = Hello(request, hello_);
+  EXPECT_EQ(status.error_code(), StatusCode::FAILED_PRECONDITION);
+  EXPECT_NE(status.error_message().find("version"), std::string::npos);
+}
+
+TEST_F(ServiceTest, SessionResumesAndAfterARestartMustReclaim) {
+  Hello();
+  v1::HelloRequest request = HelloRequest();
+  request.set_nonce(std::string(16, 'b'));
+  *request.mutable_previous() = hello_.session();
+  v1::HelloReply resumed;
+  ASSERT_TRUE(Hello(request, resumed).ok());
+  EXPECT_TRUE(resumed.resumed());
+  EXPECT_FALSE(resumed.reclaim());
+
+  server_.Stop();
+  server_.Start();
+  Dial();
+  EXPECT_EQ(SendMakeDir(MakeDir("a", 1)), StatusCode::UNAUTHENTICATED);
+  ASSERT_TRUE(Hello(request, resumed).ok());
+  EXPECT_TRUE(resumed.resumed());
+  EXPECT_TRUE(resumed.reclaim());
+  EXPECT_EQ(SendMakeDir(MakeDir("a", 1)), StatusCode::UNAUTHENTICATED);
+  v1::ReclaimRequest reclaim;
+  *reclaim.mutable_session() = hello_.session();
+  reclaim.set_epoch(hello_.epoch());
+  reclaim.set_done(true);
+  v1::ReclaimReply reclaimed;
+  grpc::ClientContext context;
+  ASSERT_TRUE(sessions_->Reclaim(&context, reclaim, &reclaimed).ok());
+  EXPECT_EQ(SendMakeDir(MakeDir("a", 1)), 0);
+}
+
+TEST_F(ServiceTest, GoodbyeEndsTheSession) {
+  Hello();
+  v1::GoodbyeRequest request;
+  *request.mutable_session() = hello_.session();
+  request.set_epoch(hello_.epoch());
+  for (int i = 0; i < 2; ++i) {
+    v1::GoodbyeReply reply;
+    grpc::ClientContext context;
+    EXPECT_TRUE(sessions_->Goodbye(&context, request, &reply).ok());
+  }
+  EXPECT_EQ(SendMakeDir(MakeDir("a", 1)), StatusCode::UNAUTHENTICATED);
+  ASSERT_OK_AND_ASSIGN(const auto left, server_.fs().store().LoadSessions());
+  EXPECT_TRUE(left.empty());
+}
+
+TEST_F(ServiceTest, AdminListsFileSystems) {
+  Hello();
+  const auto admin = v1::Admin::NewStub(channel_);
+  v1::DescribeFileSystemsReply reply;
+  grpc::ClientContext context;
+  ASSERT_TRUE(admin->DescribeFileSystems(&context, {}, &reply).ok());
+  ASSERT_EQ(reply.file_systems_size(), 1);
+  EXPECT_EQ(reply.file_systems(0).name(), "default");
+  EXPECT_EQ(reply.file_systems(0).sessions(), 1u);
+  EXPECT_EQ(reply.file_systems(0).inodes_used(), 1u);
+}
+
+TEST_F(ServiceTest, HealthIsServing) {
+  // grpc.health.v1.HealthCheckResponse { status: SERVING }
+  const auto call = StartRaw("/grpc.health.v1.Health/Check", "");
+  ASSERT_TRUE(call->status.get_future().get().ok());
+  ASSERT_OK_AND_ASSIGN(const Bytes reply, wire::FromBuffer(call->reply));
+  EXPECT_EQ(reply.ToString(), std::string("\x08\x01", 2));
+}
+
+}  // namespace
+}  // namespace tarn::transport
