@@ -97,8 +97,9 @@ Status FsProcess::LChown(const std::string& path, std::optional<Uid> uid,
 
 Status FsProcess::SetTimes(const std::string& path, TimeChange atime, TimeChange mtime) {
   using Kind = TimeChange::Kind;
-  ASSIGN_OR_RETURN(const EntryReply entry, Find(path, LastLink::kFollow));
+  // Linux does not even look at the path then.
   if (atime.kind == Kind::kOmit && mtime.kind == Kind::kOmit) return Ok();
+  ASSIGN_OR_RETURN(const EntryReply entry, Find(path, LastLink::kFollow));
   SetAttrArgs args{.inode = entry.handle};
   args.atime_now = atime.kind == Kind::kNow;
   args.mtime_now = mtime.kind == Kind::kNow;

@@ -69,9 +69,9 @@ Result<Fd> FsProcess::OpenExisting(const EntryReply& entry, int flags, OpenAcces
   const FileType type = entry.attr.type;
   const bool truncate = (flags & O_TRUNC) != 0;
   const bool is_dir = type == FileType::kDirectory;
+  if (!is_dir && (flags & O_DIRECTORY) != 0) return Errno::kENOTDIR;
   if (type == FileType::kSymlink) return Errno::kELOOP;
   if (is_dir && truncate) return Errno::kEISDIR;
-  if (!is_dir && (flags & O_DIRECTORY) != 0) return Errno::kENOTDIR;
   const OpenId open = NewOpen();
   RETURN_IF_ERROR(Call<verbs::Open>({entry.handle, open, access, truncate, false}));
   return Keep({entry.handle, open, access, is_dir});
