@@ -91,6 +91,8 @@ rocksdb::DBOptions DatabaseOptions(const RocksMemory& memory, bool create) {
   db.bytes_per_sync = kMiB;
   db.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
   db.paranoid_checks = true;
+  // The kernel may read ahead: a file read in order lies in order in the tables.
+  db.advise_random_on_open = false;
   db.max_manifest_file_size = 64 * kMiB;
   // Its own log: at most four files of 8 MiB.
   db.keep_log_file_num = 4;
