@@ -17,8 +17,8 @@ class Session;
 // threads: make it after the last fork.
 class RemoteFs final : public FileSystem {
  public:
-  // Errors: EINVAL (address), ETIMEDOUT (unreachable), EOPNOTSUPP (version), ENOENT and ENOTDIR (file
-  // system, directory), each with a sentence for the user.
+  // Errors: EINVAL (address), ETIMEDOUT (unreachable), EOPNOTSUPP (version), ENOENT and ENOTDIR
+  // (file system, directory), each with a sentence for the user.
   static Result<std::unique_ptr<RemoteFs>> Connect(const ConnectOptions& options);
   ~RemoteFs() override;
 

@@ -8,8 +8,8 @@
 // lost a lock.
 //
 // How a call ends early (its Cancellation): not sent yet, EINTR at once; a lock that waits is
-// cancelled at the server, whose answer decides; anything else runs on, but while the server is away
-// its maker gets EINTR at once, and the slot stays busy until the server has been heard.
+// cancelled at the server, whose answer decides; anything else runs on, but while the server is
+// away its maker gets EINTR at once, and the slot stays busy until the server has been heard.
 #pragma once
 
 #include <deque>
@@ -31,8 +31,8 @@
 namespace tarn::transport {
 
 // Thread safety: safe.
-// Invariants: a slot has at most one call; a call with a slot is in flight or waits to be sent again;
-// `in_flight_` counts the former.
+// Invariants: a slot has at most one call; a call with a slot is in flight or waits to be sent
+// again; `in_flight_` counts the former.
 // Lock order: mu_ is a leaf (before Held's); calls are completed and sent outside it.
 // Lifetime: shared, as cancellations refer to it; Close ends it.
 class Session : public std::enable_shared_from_this<Session> {
@@ -40,8 +40,8 @@ class Session : public std::enable_shared_from_this<Session> {
   explicit Session(const ConnectOptions& options, const std::string& target);
   ~Session();
 
-  // Opens the session. Errors: ETIMEDOUT (unreachable), EOPNOTSUPP (the version does not fit), those
-  // of Hello; each with a sentence.
+  // Opens the session. Errors: ETIMEDOUT (unreachable), EOPNOTSUPP (the version does not fit),
+  // those of Hello; each with a sentence.
   Status Connect();
   // Answers everything (EIO), says Goodbye. Not from within a completion. Idempotent.
   void Close();

@@ -12,7 +12,8 @@ namespace {
 using state::Admission;
 using state::Session;
 
-// A lock request that may be parked: it is dropped when nobody is there any more to hear the answer.
+// A lock request that may be parked: it is dropped when nobody is there any more to hear the
+// answer.
 class WaitReactor final : public grpc::ServerUnaryReactor {
  public:
   WaitReactor(std::shared_ptr<Session> session, RequestId id)

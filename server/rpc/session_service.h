@@ -21,8 +21,8 @@ class EventStream;
 using VolumeMap = std::map<std::string, Volume*>;
 
 // Thread safety: safe; what may block runs on the control thread.
-// Errors, as statuses: FAILED_PRECONDITION (protocol version), INVALID_ARGUMENT, UNAUTHENTICATED (no
-// such session), UNAVAILABLE (stopping).
+// Errors, as statuses: FAILED_PRECONDITION (protocol version), INVALID_ARGUMENT, UNAUTHENTICATED
+// (no such session), UNAVAILABLE (stopping).
 // Lifetime: what it is given outlives it.
 class SessionService final : public v1::Session::CallbackService {
  public:

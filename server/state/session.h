@@ -1,9 +1,9 @@
 // One mount's session: who it is, whether it lives, and its slots.
 //
 // A slot runs one request at a time and remembers the last (proto/session.proto): the same request
-// again joins the running one, or is answered with the reply that was kept of a mutation, or, having
-// changed nothing, runs again. After a restart a slot knows nothing: its first request is run as one
-// that may be a replay.
+// again joins the running one, or is answered with the reply that was kept of a mutation, or,
+// having changed nothing, runs again. After a restart a slot knows nothing: its first request is
+// run as one that may be a replay.
 #pragma once
 
 #include <atomic>
@@ -92,7 +92,8 @@ class Session {
   // False: it was not in phase `from`.
   bool Advance(Phase from, Phase to);
   // Refuses everything from now on and drops what waits; `drained` runs when nothing runs any more,
-  // perhaps at once. Returns the phase before; kEnded: somebody else ended it (`drained` is dropped).
+  // perhaps at once. Returns the phase before; kEnded: somebody else ended it (`drained` is
+  // dropped).
   Phase End(absl::AnyInvocable<void() &&> drained);
   // When it was last seen to stand in somebody's way (SessionTable::ExpireSilent); 0: never.
   void SetWanted(int64_t now_nanos) { wanted_nanos_.store(now_nanos, std::memory_order_relaxed); }

@@ -38,7 +38,8 @@ class SessionTable {
  public:
   explicit SessionTable(Clock& clock) : clock_(clock) {}
 
-  // Before serving: a volume with the sessions found on its record; those `fenced` are finished off.
+  // Before serving: a volume with the sessions found on its record; those `fenced` are finished
+  // off.
   struct Loaded {
     SessionFacts facts;
     bool fenced = false;
@@ -52,8 +53,8 @@ class SessionTable {
   // that it opened. Errors: ENFILE (too many sessions), those of Save. May block.
   Result<std::shared_ptr<Session>> Open(SessionFacts facts, const std::string& nonce);
 
-  // Hello with a previous session; null: gone, or it belongs to another volume. Afterwards its phase
-  // is kActive, or kReclaiming if it must reclaim first.
+  // Hello with a previous session; null: gone, or it belongs to another volume. Afterwards its
+  // phase is kActive, or kReclaiming if it must reclaim first.
   std::shared_ptr<Session> Resume(SessionId previous, const SessionVolume& volume);
   // It has reclaimed all that it held. Ends the grace period with the last. May block.
   void Reclaimed(Session& session);

@@ -5,6 +5,8 @@
 #include <map>
 #include <string>
 
+#include "proto/types.pb.h"
+
 namespace tarn::testing {
 namespace {
 
@@ -41,14 +43,15 @@ void SetOne(Message& message, const FieldDescriptor& field, int index) {
       reflection->SetInt64(&message, &field, static_cast<int64_t>(wide));
       break;
     case FieldDescriptor::CPPTYPE_UINT32:
-      repeated ? reflection->AddUInt32(&message, &field, Number(field) + static_cast<uint32_t>(index))
+      repeated ? reflection->AddUInt32(&message, &field,
+                                       Number(field) + static_cast<uint32_t>(index))
                : reflection->SetUInt32(&message, &field, Number(field));
       break;
     case FieldDescriptor::CPPTYPE_BOOL:
       reflection->SetBool(&message, &field, true);
       break;
     case FieldDescriptor::CPPTYPE_ENUM:
-      reflection->SetEnumValue(&message, &field, 10);  // a symlink: the only enumeration is FileType
+      reflection->SetEnumValue(&message, &field, v1::FILE_TYPE_SYMLINK);  // the only enumeration
       break;
     default:
       GOOGLE_LOG(FATAL) << "no sample for " << field.full_name();
