@@ -218,7 +218,7 @@ void Blocks::Remove(DataId data, BlockRange range) {
   if (range.empty()) return;
   Changes& changes = changes_[data];
   if (range.size() <= kPointDeletesMax) {
-    for (uint32_t i = range.first; i < range.limit; ++i) changes.blocks.insert_or_assign(i, Block());
+    for (uint32_t i = range.first; i < range.limit; ++i) Put(data, i, Block());
     return;
   }
   changes.blocks.erase(changes.blocks.lower_bound(range.first),

@@ -186,7 +186,8 @@ Result<Identity> DecodeIdentity(std::string_view bytes) {
   const bool parsed = Parse(bytes, m);
   const uint32_t block = m.block_bytes();
   // A power of two from 4 KiB on: what the arithmetic of layout.h relies on.
-  if (!parsed || block < 4096 || (block & (block - 1)) != 0) return Corrupt("identity", kIdentityKey);
+  const bool usable = block >= 4096 && (block & (block - 1)) == 0;
+  if (!parsed || !usable) return Corrupt("identity", kIdentityKey);
   Identity identity;
   identity.id = std::move(*m.mutable_id());
   identity.name = std::move(*m.mutable_name());

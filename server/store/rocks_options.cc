@@ -47,6 +47,10 @@ rocksdb::BlockBasedTableOptions TableOptions(const RocksMemory& memory, Family f
     table.index_type = rocksdb::BlockBasedTableOptions::kTwoLevelIndexSearch;
     table.partition_filters = true;
     table.pin_top_level_index_and_filter = true;
+  } else {
+    // A record just changed is likely read next: a flush must not send that read to the disk.
+    table.prepopulate_block_cache =
+        rocksdb::BlockBasedTableOptions::PrepopulateBlockCache::kFlushOnly;
   }
   return table;
 }

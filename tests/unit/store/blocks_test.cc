@@ -146,7 +146,8 @@ class Reference {
     for (auto it = lengths_.lower_bound(offset / kB); it != lengths_.end();) {
       const uint64_t start = it->first * kB;
       if (start >= end) break;
-      if (start + it->second <= end) it->second = offset > start ? std::min(it->second, offset - start) : 0;
+      const uint64_t kept = offset > start ? std::min(it->second, offset - start) : 0;
+      if (start + it->second <= end) it->second = kept;
       it = it->second == 0 ? lengths_.erase(it) : std::next(it);
     }
   }

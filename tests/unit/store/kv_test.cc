@@ -176,6 +176,22 @@ TEST(RocksKvTest, MemoryOnlyReadOfWhatIsOnDiskIsBlocked) {
   EXPECT_OK(kv->Get(Family::kBlock, Be32(7), Tier::kMemoryOnly));  // cached by now
 }
 
+TEST(RocksKvTest, RecordIsStillInMemoryAfterItsFlush) {
+  ScratchDir dir;
+  auto kv = OpenRocksKv(dir.path() + "/db", true, MakeRocksMemory(SmallRocks())).value();
+  const std::string value(64 * 1024, 'v');
+  for (uint32_t i = 0; i < 400; ++i) {
+    Batch batch;
+    batch.Put(Family::kInode, Be32(i), Bytes::Copy("record"));
+    batch.Put(Family::kBlock, Be32(i), Bytes::Copy(value));
+    ASSERT_OK(kv->Write(batch, Tier::kMayBlock));
+  }
+  ASSERT_OK(kv->Destroy(Family::kBlock, Be32(0), Be32(400)));  // flushes all, for a short log
+  for (uint32_t i = 0; i < 400; ++i) {
+    EXPECT_OK(kv->Get(Family::kInode, Be32(i), Tier::kMemoryOnly)) << i;
+  }
+}
+
 // The files of an open database are what the death of its process leaves.
 TEST(RocksKvTest, WrittenBatchSurvivesTheDeathOfTheProcess) {
   ScratchDir dir;

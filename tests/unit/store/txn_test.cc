@@ -101,7 +101,7 @@ TEST_P(TxnTest, ListingMergesTheOverlayInCookieOrder) {
 
 TEST_P(TxnTest, ListingIsBoundedButNeverEmpty) {
   auto txn = box_.Begin();
-  for (int i = 0; i < 50; ++i) txn->PutDentry(kRootIno, std::string(76, 'a' + i % 26) + char(i + 1), To(9));
+  for (char i = 1; i <= 50; ++i) txn->PutDentry(kRootIno, std::string(76, 'a') + i, To(9));
   EXPECT_EQ(txn->ListDentries(kRootIno, 0, 0).value().size(), 1u);
   EXPECT_EQ(txn->ListDentries(kRootIno, 0, 1010).value().size(), 10u);
   EXPECT_THAT(txn->ListDentries(kRootIno, UINT64_MAX, 1000).value(), IsEmpty());
