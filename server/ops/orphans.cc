@@ -39,8 +39,7 @@ void Reclaimer::EndGrace() {
 void Reclaimer::Schedule(int64_t wall_ns) {
   {
     MutexLock lock(&mu_);
-    if (next_.has_value() && *next_ <= wall_ns) return;
-    next_ = wall_ns;
+    next_ = std::min(next_.value_or(wall_ns), wall_ns);
     scheduled_.store(true, std::memory_order_release);
   }
   wake_();

@@ -239,6 +239,7 @@ bool LockTable::WouldDeadlock(const LockRequest& request) const {
   auto others = range_waits_.find(walk.target);
   return others == range_waits_.end() ||
          std::all_of(others->second.begin(), others->second.end(), [&](const LockRequest* r) {
+           mu_.AssertReaderHeld();
            Walk again{.target = walk.target, .seen = {}};
            return LeadsBack(again, *r, 0);
          });
@@ -252,11 +253,13 @@ bool LockTable::LeadsBack(Walk& walk, const LockRequest& request, int depth) con
   walk.budget -= static_cast<int64_t>(locks->second->of(request.kind).size());
   bool back = false;
   VisitBlockers(*locks->second, request, [&](const Owner& owner, const HeldRange&) {
+    mu_.AssertReaderHeld();
     if (owner == walk.target) return !(back = true);
     auto waits = range_waits_.find(owner);
     if (waits == range_waits_.end() || !walk.seen.insert(owner).second) return true;
     back = std::all_of(waits->second.begin(), waits->second.end(),
-                       [&](const LockRequest* r) ABSL_NO_THREAD_SAFETY_ANALYSIS {
+                       [&](const LockRequest* r) {
+                         mu_.AssertReaderHeld();
                          return LeadsBack(walk, *r, depth + 1);
                        });
     return !back;
@@ -346,7 +349,8 @@ void LockTable::EraseHeld(Holders& holders,
                           absl::FunctionRef<bool(const Owner&, const HeldRange&)> drop) {
   for (auto it = holders.begin(); it != holders.end();) {
     const Owner& owner = it->first;
-    it->second.EraseIf([&](const HeldRange& r) ABSL_NO_THREAD_SAFETY_ANALYSIS {
+    it->second.EraseIf([&](const HeldRange& r) {
+      mu_.AssertHeld();
       if (!drop(owner, r)) return false;
       Count(owner.session, r.pid, -1);
       return true;

@@ -63,7 +63,8 @@ std::vector<Ino> OpenTable::DropSession(SessionId session) {
   for (Shard& shard : shards_) {
     MutexLock shard_lock(&shard.mu);
     MutexLock lock(&mu_);
-    absl::erase_if(shard.opens, [&](const auto& entry) ABSL_NO_THREAD_SAFETY_ANALYSIS {
+    absl::erase_if(shard.opens, [&](const auto& entry) {
+      mu_.AssertHeld();
       if (entry.first.first != session) return false;
       if (CountOut(session, entry.second)) closed.push_back(entry.second.ino);
       return true;
