@@ -77,6 +77,11 @@ int TarnMain(int argc, char** argv, const Environment& environment) {
   AddMount(app, mount);
   AddUmount(app, umount);
   AddStatus(app, server);
+  // CLI11 would only say that a command is missing.
+  if (argc > 1 && argv[1][0] != '-' && app.get_subcommand_no_throw(argv[1]) == nullptr) {
+    std::cerr << "tarn: there is no command '" << argv[1] << "' (tarn --help lists them)\n";
+    return kExitUsage;
+  }
   if (int code = Parse(app, argc, argv); code >= 0) return code;
   if (app.got_subcommand("mount")) return RunMount(mount, environment);
   if (app.got_subcommand("umount")) return RunUmount(umount);

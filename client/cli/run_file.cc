@@ -66,9 +66,10 @@ RunFile::~RunFile() {
   close(fd_);
 }
 
-void RunFile::AwaitEnd() const {
+void RunFile::AwaitEnd() {
   while (flock(fd_, LOCK_SH) != 0 && errno == EINTR) {
   }
+  own_ = true;  // a daemon that was killed has left it behind
 }
 
 }  // namespace tarn::cli

@@ -22,18 +22,18 @@ class RunFile {
   static std::optional<RunFile> Open(const MountEntry& mount);
   RunFile(RunFile&& other) noexcept;
   RunFile& operator=(RunFile&&) = delete;
-  // The maker's removes the file.
+  // The maker's removes the file, and so does that of somebody who saw the daemon's end.
   ~RunFile();
 
   // Others: waits until the daemon is gone. Interrupted by signals only through their default.
-  void AwaitEnd() const;
+  void AwaitEnd();
 
  private:
   RunFile(std::string path, int fd, bool own) : path_(std::move(path)), fd_(fd), own_(own) {}
 
   const std::string path_;
   int fd_;
-  const bool own_;
+  bool own_;
 };
 
 }  // namespace tarn::cli

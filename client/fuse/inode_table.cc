@@ -52,4 +52,13 @@ size_t InodeTable::size() const {
   return sum;
 }
 
+size_t InodeTable::capacity() const {
+  size_t sum = 0;
+  for (const Shard& shard : shards_) {
+    MutexLock lock(&shard.mu);
+    sum += shard.entries.capacity();
+  }
+  return sum;
+}
+
 }  // namespace tarn::fuse

@@ -37,8 +37,9 @@ class InodeTable {
   Ino InoOf(NodeId node) const { return node == kRootNode ? root_.ino : Ino{Raw(node)}; }
   Handle HandleOf(NodeId node) const;
 
-  // Number of counted inodes.
+  // Number of counted inodes, and of those that the memory in use would hold.
   size_t size() const;
+  size_t capacity() const;
 
  private:
   struct Entry {

@@ -1,0 +1,66 @@
+#include "client/fuse/inode_table.h"
+
+#include <gtest/gtest.h>
+
+namespace tarn::fuse {
+namespace {
+
+constexpr Handle kRoot{Ino{1}, 11};
+constexpr Handle kFile{Ino{7}, 77};
+
+TEST(InodeTable, HandleKeepsItsTagWhileCounted) {
+  InodeTable table(kRoot);
+  NodeId node = table.Remember(kFile);
+  EXPECT_EQ(node, NodeId{7});
+  EXPECT_EQ(table.HandleOf(node), kFile);
+}
+
+TEST(InodeTable, EntryStaysUntilTheLastLookupIsForgotten) {
+  InodeTable table(kRoot);
+  NodeId node = table.Remember(kFile);
+  table.Remember(kFile);
+  table.Forget(node, 1);
+  EXPECT_EQ(table.HandleOf(node), kFile);
+  table.Forget(node, 1);
+  EXPECT_EQ(table.HandleOf(node), (Handle{Ino{7}, 0}));
+  EXPECT_EQ(table.size(), 0u);
+}
+
+TEST(InodeTable, ForgettingMoreThanCountedForgetsAll) {
+  InodeTable table(kRoot);
+  NodeId node = table.Remember(kFile);
+  table.Forget(node, 100);
+  table.Forget(node, 1);
+  EXPECT_EQ(table.size(), 0u);
+}
+
+TEST(InodeTable, RootIsKnownWithoutBeingCounted) {
+  InodeTable table(kRoot);
+  EXPECT_EQ(table.HandleOf(kRootNode), kRoot);
+  EXPECT_EQ(table.Remember(kRoot), kRootNode);
+  table.Forget(kRootNode, 5);
+  EXPECT_EQ(table.HandleOf(kRootNode), kRoot);
+  EXPECT_EQ(table.size(), 0u);
+}
+
+TEST(InodeTable, MountOfASubDirectoryCallsItNodeOne) {
+  constexpr Handle kSub{Ino{42}, 4242};
+  InodeTable table(kSub);
+  EXPECT_EQ(table.HandleOf(kRootNode), kSub);
+  EXPECT_EQ(table.InoOf(kRootNode), Ino{42});
+  EXPECT_EQ(table.NodeOf(Ino{42}), kRootNode);
+  EXPECT_EQ(table.Remember(kSub), kRootNode);
+}
+
+TEST(InodeTable, ForgottenWalkGivesItsMemoryBack) {
+  InodeTable table(kRoot);
+  constexpr uint64_t kInodes = 100'000;
+  for (uint64_t i = 2; i < kInodes; ++i) table.Remember({Ino{i}, i});
+  EXPECT_EQ(table.size(), kInodes - 2);
+  for (uint64_t i = 2; i < kInodes; ++i) table.Forget(NodeId{i}, 1);
+  EXPECT_EQ(table.size(), 0u);
+  EXPECT_LT(table.capacity(), kInodes / 4);
+}
+
+}  // namespace
+}  // namespace tarn::fuse
