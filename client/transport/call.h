@@ -20,16 +20,16 @@ namespace tarn::transport {
 // belongs to whoever the call's state says: the submitter, then the attempt in flight.
 class Call {
  public:
-  // What brought the call to an end, to be handed to its maker.
-  using Delivery = absl::AnyInvocable<void() &&>;
-
   virtual ~Call() = default;
   // The request under the header's session and slot.
   virtual grpc::ByteBuffer Encode(v1::RequestHeader header) const = 0;
-  // Reads the reply and notes what it granted. The delivery hands it to the maker; `undo`, if there
-  // is one, takes back what was granted to a maker that is no longer there.
-  virtual Delivery Receive(const grpc::ByteBuffer& reply, Held& held,
-                           std::shared_ptr<Call>& undo) = 0;
+  // Reads the reply and notes what it granted.
+  virtual void Receive(Held& held) = 0;
+  // Hands what was received to the maker.
+  virtual void Deliver() = 0;
+  // The call that takes back what was granted, for a maker that is no longer there; null: nothing.
+  virtual std::shared_ptr<Call> Undo() const = 0;
+  // Hands an error to the maker, instead of a reply.
   virtual void Fail(Error error) = 0;
 
   const Caller& caller() const { return caller_; }
@@ -45,9 +45,11 @@ class Call {
   State state = State::kQueued;        // (S)
   bool cancel_wanted = false;          // (S)
   bool answered = false;               // (S) its maker has heard; the slot may still be busy
-  RequestId id;                        // (S) once it has a slot
-  uint64_t generation = 0;             // (S) of the connection that it was last sent over
-  std::unique_ptr<grpc::ClientContext> context;  // of the attempt in flight
+  uint64_t generation = 0;             // (S) of the connection that it was last sent over; 0: never
+  RequestId id;                        // the slot; kept until the call has ended
+  SessionId session;                   // of the attempt in flight, as the rest
+  uint32_t epoch = 0;
+  std::unique_ptr<grpc::ClientContext> context;
   grpc::ByteBuffer request;
   grpc::ByteBuffer reply;
 
@@ -96,17 +98,31 @@ class VerbCall final : public Call {
     }
   }
 
-  Delivery Receive(const grpc::ByteBuffer& buffer, Held& held,
-                   std::shared_ptr<Call>& undo) override {
-    Result<Reply> result = Decode(buffer);
-    if (result.ok()) {
-      held.Note(args_, *result);
-      undo = Undo(*result);
-    }
-    return [this, result = std::move(result)]() mutable { std::move(done_)(std::move(result)); };
+  void Receive(Held& held) override {
+    result_ = Decode(reply);
+    if (result_.ok()) held.Note(args_, *result_);
   }
 
+  void Deliver() override { std::move(done_)(std::move(result_)); }
+
   void Fail(Error error) override { std::move(done_)(std::move(error)); }
+
+  std::shared_ptr<Call> Undo() const override {
+    if (!result_.ok()) return nullptr;
+    if constexpr (requires { args_.open, args_.access; }) {
+      ReleaseArgs release{.open = args_.open};
+      if constexpr (requires { args_.inode; }) release.inode = args_.inode;
+      if constexpr (requires { result_->entry; }) release.inode = result_->entry.handle;
+      return std::make_shared<VerbCall<verbs::Release>>(caller(), release, [](Result<Unit>) {});
+    } else if constexpr (std::is_same_v<V, verbs::SetLock>) {
+      if (args_.lock.type == LockType::kUnlock) return nullptr;
+      SetLockArgs unlock = args_;
+      unlock.wait = false;
+      unlock.lock.type = LockType::kUnlock;
+      return std::make_shared<VerbCall<verbs::SetLock>>(caller(), unlock, [](Result<Unit>) {});
+    }
+    return nullptr;
+  }
 
  private:
   static Result<Reply> Decode(const grpc::ByteBuffer& buffer) {
@@ -128,25 +144,9 @@ class VerbCall final : public Call {
     return reply;
   }
 
-  // The call that takes back what `reply` granted; null: nothing.
-  std::shared_ptr<Call> Undo(const Reply& reply) const {
-    if constexpr (requires { args_.open, args_.access; }) {
-      ReleaseArgs release{.open = args_.open};
-      if constexpr (requires { args_.inode; }) release.inode = args_.inode;
-      if constexpr (requires { reply.entry; }) release.inode = reply.entry.handle;
-      return std::make_shared<VerbCall<verbs::Release>>(caller(), release, [](Result<Unit>) {});
-    } else if constexpr (std::is_same_v<V, verbs::SetLock>) {
-      if (args_.lock.type == LockType::kUnlock) return nullptr;
-      SetLockArgs unlock = args_;
-      unlock.wait = false;
-      unlock.lock.type = LockType::kUnlock;
-      return std::make_shared<VerbCall<verbs::SetLock>>(caller(), unlock, [](Result<Unit>) {});
-    }
-    return nullptr;
-  }
-
   const Args args_;
   Done<Reply> done_;
+  Result<Reply> result_ = Errno::kEIO;
 };
 
 }  // namespace tarn::transport

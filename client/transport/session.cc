@@ -27,6 +27,13 @@ bool IsNoAnswer(grpc::StatusCode code) {
   }
 }
 
+std::unique_ptr<grpc::ClientContext> NewContext() {
+  auto context = std::make_unique<grpc::ClientContext>();
+  // A channel that is still connecting holds the call; one that breaks under it fails it.
+  context->set_wait_for_ready(true);
+  return context;
+}
+
 }  // namespace
 
 void Session::Assign(const std::shared_ptr<Call>& call, uint32_t slot) {
@@ -36,12 +43,11 @@ void Session::Assign(const std::shared_ptr<Call>& call, uint32_t slot) {
 }
 
 void Session::PrepareAttempt(Call& call) {
+  if (call.generation != 0) call.context = NewContext();  // the first was made by Submit
   call.state = Call::State::kInFlight;
   call.generation = generation_;
-  call.context = std::make_unique<grpc::ClientContext>();
-  // A channel that is still connecting holds the call; one that breaks under it fails it.
-  call.context->set_wait_for_ready(true);
-  call.reply.Clear();
+  call.session = id_;
+  call.epoch = epoch_;
   ++in_flight_;
   ++attempts_;
 }
@@ -70,6 +76,7 @@ void Session::Submit(std::shared_ptr<Call> call) {
   if (lost && !call->ends_open) {
     return call->Fail(Error(Errno::kEIO, "the open was lost with its session"));
   }
+  call->context = NewContext();
   std::shared_ptr<Call> to_send;
   bool closed = false;
   {
@@ -94,13 +101,11 @@ void Session::Submit(std::shared_ptr<Call> call) {
 
 void Session::Send(const std::shared_ptr<Call>& call) {
   v1::RequestHeader header;
-  {
-    MutexLock lock(&mu_);
-    wire::Fill(id_, *header.mutable_session());
-    header.set_epoch(epoch_);
-    header.set_slot(call->id.slot);
-    header.set_sequence(call->id.sequence);
-  }
+  wire::Fill(call->session, *header.mutable_session());
+  header.set_epoch(call->epoch);
+  header.set_slot(call->id.slot);
+  header.set_sequence(call->id.sequence);
+  call->reply.Clear();
   call->request = call->Encode(std::move(header));
   channels_.Stub(call->lane).UnaryCall(
       call->context.get(), call->method, {}, &call->request, &call->reply,
@@ -122,8 +127,7 @@ void Session::OnStatus(const std::shared_ptr<Call>& call, const grpc::Status& st
 }
 
 void Session::OnAnswer(const std::shared_ptr<Call>& call) {
-  std::shared_ptr<Call> undo;
-  Call::Delivery deliver = call->Receive(call->reply, held_, undo);
+  call->Receive(held_);
   std::shared_ptr<Call> next;
   bool wanted = false;
   {
@@ -137,8 +141,8 @@ void Session::OnAnswer(const std::shared_ptr<Call>& call) {
   }
   if (call->caller().cancellation != nullptr) call->caller().cancellation->Clear();
   if (wanted) {
-    std::move(deliver)();
-  } else if (undo != nullptr) {
+    call->Deliver();
+  } else if (std::shared_ptr<Call> undo = call->Undo(); undo != nullptr) {
     Submit(std::move(undo));
   }
   if (next != nullptr) Send(next);

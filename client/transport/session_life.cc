@@ -159,7 +159,7 @@ bool Session::TryReconnect(bool& restore) {
   v1::HelloReply reply;
   const grpc::Status status = SayHello(reply, kHelloNanos);
   if (!status.ok() || reply.error() != 0) {
-    LogDebug("Hello: {}", status.ok() ? reply.message() : status.error_message());
+    LogWarning("still no session: {}", status.ok() ? reply.message() : status.error_message());
     return false;
   }
   const bool lost = !reply.resumed();

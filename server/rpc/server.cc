@@ -20,17 +20,27 @@ constexpr int kMinPingMillis = 500;
 constexpr int kFrameBytes = 1024 * 1024;
 constexpr int kReadChunkBytes = 64 * 1024;
 
+// What file systems may ask about sessions even while the server goes away: so it is shared.
+struct Shared {
+  explicit Shared(Clock& clock) : sessions(clock) {}
+  std::vector<std::unique_ptr<Volume>> owned;
+  VolumeMap volumes;
+  state::SessionTable sessions;
+};
+
 class ServerImpl final : public Server {
  public:
   explicit ServerImpl(Clock& clock)
-      : sessions_(clock),
+      : shared_(std::make_shared<Shared>(clock)),
+        sessions_(shared_->sessions),
+        volumes_(shared_->volumes),
         control_([this] { sessions_.Tick(); }),
         filesystem_service_(sessions_, clock),
         session_service_(sessions_, volumes_, control_, clock),
         admin_service_(sessions_, volumes_) {}
   ~ServerImpl() override {
     Stop();
-    for (const auto& volume : owned_) volume->fs().SetExpireSilent(nullptr);
+    for (const auto& volume : shared_->owned) volume->Detach();
   }
 
   Status Start(const std::string& listen, const std::vector<ops::LocalFs*>& file_systems);
@@ -38,9 +48,9 @@ class ServerImpl final : public Server {
   void Stop() override;
 
  private:
-  std::vector<std::unique_ptr<Volume>> owned_;
-  VolumeMap volumes_;
-  state::SessionTable sessions_;
+  const std::shared_ptr<Shared> shared_;
+  state::SessionTable& sessions_;
+  VolumeMap& volumes_;
   ControlThread control_;
   FilesystemService filesystem_service_;
   SessionService session_service_;
@@ -52,9 +62,9 @@ class ServerImpl final : public Server {
 Status ServerImpl::Start(const std::string& listen,
                          const std::vector<ops::LocalFs*>& file_systems) {
   for (ops::LocalFs* fs : file_systems) {
-    owned_.push_back(std::make_unique<Volume>(*fs));
-    volumes_[fs->store().identity().name] = owned_.back().get();
-    RETURN_IF_ERROR(owned_.back()->Attach(sessions_));
+    Volume& volume = *shared_->owned.emplace_back(std::make_unique<Volume>(*fs));
+    volumes_[fs->store().identity().name] = &volume;
+    RETURN_IF_ERROR(volume.Attach({shared_, &sessions_}));
   }
   grpc::EnableDefaultHealthCheckService(true);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();

@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/escaping.h"
 #include "common/limits.h"
 #include "common/log.h"
 #include "common/wire/convert.h"
@@ -105,10 +106,11 @@ Result<std::shared_ptr<Session>> SessionService::OpenSession(const v1::HelloRequ
                  fmt::format("the server has no access point '{}'", request.access_point()));
   }
   ASSIGN_OR_RETURN(const EntryReply root, ResolveDirectory(volume.fs(), request.directory()));
+  const std::string printable = absl::Utf8SafeCEscape(request.client_name());
   ASSIGN_OR_RETURN(auto session, sessions_.Open({.volume = &volume,
                                                  .root = root.handle.ino,
                                                  .read_only = request.read_only(),
-                                                 .client_name = request.client_name()},
+                                                 .client_name = printable},
                                                 request.nonce()));
   LogInfo("session opened for {}", session->facts().client_name);
   return session;

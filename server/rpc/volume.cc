@@ -2,7 +2,7 @@
 
 namespace tarn::rpc {
 
-Status Volume::Attach(state::SessionTable& sessions) {
+Status Volume::Attach(std::shared_ptr<state::SessionTable> sessions) {
   ASSIGN_OR_RETURN(const std::vector<store::SessionRecord> records, store().LoadSessions());
   std::vector<state::SessionTable::Loaded> loaded;
   loaded.reserve(records.size());
@@ -17,8 +17,10 @@ Status Volume::Attach(state::SessionTable& sessions) {
                        .opened = record.opened},
                       record.fenced});
   }
-  sessions.AddVolume(*this, std::move(loaded));
-  fs_.SetExpireSilent([&sessions](SessionId holder) { return sessions.ExpireSilent(holder); });
+  sessions->AddVolume(*this, std::move(loaded));
+  fs_.SetExpireSilent([sessions = std::move(sessions)](SessionId holder) {
+    return sessions->ExpireSilent(holder);
+  });
   return Ok();
 }
 

@@ -10,7 +10,7 @@
 
 namespace tarn::rpc {
 
-// Thread safety: safe. Lifetime: outlives the sessions; the LocalFs outlives it.
+// Thread safety: safe. Lifetime: as long as the table of sessions; the LocalFs outlives it.
 class Volume : public state::SessionVolume {
  public:
   explicit Volume(ops::LocalFs& fs) : fs_(fs) {}
@@ -20,7 +20,9 @@ class Volume : public state::SessionVolume {
 
   // Hands the sessions on record to the table and lets the file system ask it about silent ones.
   // Errors: EIO.
-  Status Attach(state::SessionTable& sessions);
+  Status Attach(std::shared_ptr<state::SessionTable> sessions);
+  // Undoes it; a question that is under way may outlast this call.
+  void Detach() { fs_.SetExpireSilent(nullptr); }
 
   Status Save(const state::SessionFacts& facts, bool fenced) override;
   Status Forget(SessionId id) override { return store().DeleteSession(id); }

@@ -177,18 +177,13 @@ void SessionTable::Tick() {
 }
 
 void SessionTable::Stop() {
+  stopping_ = true;
   std::vector<std::shared_ptr<Session>> all;
   {
-    MutexLock lock(&mu_);
-    stopping_ = true;
+    ReaderMutexLock lock(&mu_);
     for (const auto& [id, session] : sessions_) all.push_back(session);
   }
   for (const std::shared_ptr<Session>& session : all) session->DropWaiting();
-}
-
-bool SessionTable::stopping() const {
-  ReaderMutexLock lock(&mu_);
-  return stopping_;
 }
 
 uint32_t SessionTable::CountLive(const SessionVolume& volume) const {

@@ -5,6 +5,7 @@
 // when all of them have reclaimed, or after one lifetime, and who has not is fenced first.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <string>
 #include <vector>
@@ -73,7 +74,7 @@ class SessionTable {
   // Nothing is admitted any more and waiting requests are dropped, unanswered: their clients will
   // try again with the server's successor.
   void Stop();
-  bool stopping() const;
+  bool stopping() const { return stopping_.load(std::memory_order_relaxed); }
 
   // Sessions of a volume that are not silent.
   uint32_t CountLive(const SessionVolume& volume) const;
@@ -95,9 +96,9 @@ class SessionTable {
   bool IsSilent(const Session& session) const;
 
   Clock& clock_;
+  std::atomic<bool> stopping_ = false;
 
   mutable Mutex mu_;
-  bool stopping_ ABSL_GUARDED_BY(mu_) = false;
   absl::flat_hash_map<SessionId, std::shared_ptr<Session>> sessions_ ABSL_GUARDED_BY(mu_);
   absl::flat_hash_map<std::string, SessionId> nonces_ ABSL_GUARDED_BY(mu_);
   absl::flat_hash_map<SessionVolume*, Grace> graces_ ABSL_GUARDED_BY(mu_);
