@@ -1,0 +1,85 @@
+// Two mounts of one server, all of them real processes; what tests of the whole need.
+//
+// Nothing here sleeps: what has to happen elsewhere is waited for (Eventually), with a deadline.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "tests/support/eventually.h"
+#include "tests/support/real_daemon.h"
+
+namespace tarn::testing {
+
+class ClusterTest : public ::testing::Test {
+ protected:
+  void SetUp() override;
+  void TearDown() override;
+
+  RealServer& server() { return *server_; }
+  RealMount& a() { return *a_; }
+  RealMount& b() { return *b_; }
+
+ private:
+  std::unique_ptr<RealServer> server_;
+  std::unique_ptr<RealMount> a_, b_;
+};
+
+// ---- plain system calls: 0 or an errno ----
+int Write(const std::string& path, const std::string& content);   // creates or replaces
+int Append(const std::string& path, const std::string& content);  // one write(2), O_APPEND
+// The content, or "!" and the errno's name.
+std::string Read(const std::string& path);
+bool Exists(const std::string& path);
+int64_t SizeOf(const std::string& path);  // -1: not there
+std::vector<std::string> List(const std::string& path);
+bool IsTestLong();
+
+// A process of its own that holds a lock on a file (lock_holder.cc).
+class LockHolder {
+ public:
+  // `kind`: "range" or "flock". Waits for the lock if somebody else has it.
+  LockHolder(const std::string& file, const std::string& kind);
+  bool holds();
+  bool HoldsEventually(std::chrono::milliseconds limit = kPatience);
+  void Kill() { process_.Kill(); }
+  void Stop();  // lets go and ends
+
+ private:
+  const TempDir dir_;
+  ChildProcess process_;
+};
+
+// Threads that do something over and over, on their own numbers 0, 1, 2…, until stopped.
+class Load {
+ public:
+  // `step` returns "" or what went wrong, which stops its thread.
+  using Step = std::function<std::string(int thread, int number)>;
+  Load(int threads, Step step);
+  ~Load() { (void)Stop(); }
+  // Steps completed by all threads.
+  int done() const { return done_; }
+  // True when `more` further steps were completed; false also when a thread has complained.
+  bool Progresses(int more);
+  // Ends the threads; the first complaint, or "".
+  std::string Stop();
+  // Steps completed by one thread: its numbers are below this.
+  int completed(int thread) const { return completed_[static_cast<size_t>(thread)]; }
+
+ private:
+  std::atomic<bool> stop_{false};
+  std::atomic<bool> complained_{false};
+  std::atomic<int> done_{0};
+  std::vector<std::atomic<int>> completed_;
+  std::vector<std::string> complaints_;
+  std::vector<std::thread> threads_;
+};
+
+}  // namespace tarn::testing
