@@ -45,8 +45,7 @@ TEST_P(ContentTest, WrittenBytesAreReadBackAtAnyAlignment) {
   EXPECT_TRUE(Get("/f") == expected);
   EXPECT_EQ(StatOf("/f").size, expected.size());
   for (const uint64_t offset : {kBlock - 3, 2 * kBlock, kMiB - 5}) {
-    EXPECT_TRUE(root().Read(fd, 3 * kBlock, offset).value() ==
-                expected.substr(offset, 3 * kBlock));
+    EXPECT_TRUE(root().Read(fd, 3 * kBlock, offset).value() == expected.substr(offset, 3 * kBlock));
   }
 }
 
@@ -102,8 +101,8 @@ TEST_P(ContentTest, FsyncOfFilesAndDirectoriesSucceeds) {
 
 TEST_P(SizeTest, TruncationCutsAndExtensionReadsAsZeros) {
   const std::string data = Pattern(3 * kBlock);
-  for (const uint64_t cut : {uint64_t{0}, uint64_t{1}, kBlock - 1, kBlock, kBlock + 1,
-                             3 * kBlock - 1}) {
+  for (const uint64_t cut :
+       {uint64_t{0}, uint64_t{1}, kBlock - 1, kBlock, kBlock + 1, 3 * kBlock - 1}) {
     SCOPED_TRACE(cut);
     Put("/f", data);
     ASSERT_OK(root().Truncate("/f", static_cast<int64_t>(cut)));

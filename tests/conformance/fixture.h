@@ -20,7 +20,9 @@ struct SubjectKind {
   std::string name;
   std::unique_ptr<Subject> (*make)();
 };
-inline void PrintTo(const SubjectKind& kind, std::ostream* out) { *out << kind.name; }
+inline void PrintTo(const SubjectKind& kind, std::ostream* out) {
+  *out << kind.name;
+}
 
 // All of them that this build has: subjects.cc.
 std::vector<SubjectKind> SubjectKinds();

@@ -60,9 +60,9 @@ TEST_P(HardLinkTest, WithoutWritePermissionFailsEACCES) {
 }
 
 TEST_P(SymlinkTest, KeepsItsTargetToTheByte) {
-  for (const std::string& target : {std::string("a"), std::string("/abs/olute"),
-                                   std::string("../..//x/"), std::string("\xff\n "),
-                                   std::string(kSymlinkMaxBytes, 't')}) {
+  for (const std::string& target :
+       {std::string("a"), std::string("/abs/olute"), std::string("../..//x/"),
+        std::string("\xff\n "), std::string(kSymlinkMaxBytes, 't')}) {
     ASSERT_OK(root().SymLink(target, "/l"));
     EXPECT_EQ(root().ReadLink("/l").value(), target);
     const Attr attr = StatOf("/l");

@@ -19,14 +19,13 @@ class LockTest : public ConformanceTest {
     ASSERT_OK_AND_ASSIGN(b_, bob().Open("/f", O_RDWR));
   }
 
-  Status Lock(Process& process, Fd fd, LockType type, uint64_t start = 0,
-              uint64_t end = kLockToEnd, LockStyle style = LockStyle::kPosix) {
+  Status Lock(Process& process, Fd fd, LockType type, uint64_t start = 0, uint64_t end = kLockToEnd,
+              LockStyle style = LockStyle::kPosix) {
     return process.SetLock(fd, style, type, start, end, false);
   }
   // Asks and waits on a thread of its own.
   std::future<Status> LockLater(Process& process, Fd fd, LockType type, uint64_t start = 0,
-                                uint64_t end = kLockToEnd,
-                                LockStyle style = LockStyle::kPosix) {
+                                uint64_t end = kLockToEnd, LockStyle style = LockStyle::kPosix) {
     return std::async(std::launch::async, [&process, fd, style, type, start, end] {
       return process.SetLock(fd, style, type, start, end, true);
     });

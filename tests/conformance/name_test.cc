@@ -11,7 +11,9 @@ TARN_CONFORMANCE(NameTest);
 TARN_CONFORMANCE(DirectoryLinkTest);
 TARN_CONFORMANCE(NodeTest);
 
-std::string LongName(size_t size) { return "/" + std::string(size, 'n'); }
+std::string LongName(size_t size) {
+  return "/" + std::string(size, 'n');
+}
 
 TEST_P(NameTest, OddBytesAreKeptAsTheyAre) {
   for (const std::string name : {" ", "...", "a\nb", "\x01\x7f\xff\xfe", "-", "*?[", "\\", "äöü",

@@ -12,7 +12,9 @@ TARN_CONFORMANCE(OwnershipTest);
 constexpr uint32_t kR = 4, kW = 2, kX = 1;
 constexpr Gid kForeignGroup = 4999;  // nobody is in it
 
-Errno Allowed(bool allowed) { return allowed ? Errno::kOk : Errno::kEACCES; }
+Errno Allowed(bool allowed) {
+  return allowed ? Errno::kOk : Errno::kEACCES;
+}
 
 // The owner, a member of the group and a stranger, each with the other classes' bits the opposite
 // of theirs, so that a class that is looked at by mistake shows.
@@ -72,8 +74,7 @@ TEST_P(PermissionTest, EveryModeOfADirectoryIsCheckedInTheCallersClassOnly) {
       EXPECT_EQ(process->Unlink(change ? "/d/newer" : "/d/new").code(), Allowed(change));
       for (const std::string& name : Names("/d")) {
         if (name == "f") continue;
-        EXPECT_OK(name == "new-dir" ? root().RemoveDir("/d/" + name)
-                                    : root().Unlink("/d/" + name));
+        EXPECT_OK(name == "new-dir" ? root().RemoveDir("/d/" + name) : root().Unlink("/d/" + name));
       }
     }
   }

@@ -78,7 +78,8 @@ void RandomTest::Run(unsigned seed) {
     if (step % kStepsBetweenRestarts == 0 && !subject->is_mount()) Restart(*subject);
     if (step % kStepsBetweenTrees == 0 || step == steps) {
       ASSERT_EQ(FirstDifference(DescribeTree(tarn_->root()), DescribeTree(model_->root())), "")
-          << "seed " << seed << ", step " << step << "\n" << History();
+          << "seed " << seed << ", step " << step << "\n"
+          << History();
     }
   }
   tarn_.reset();

@@ -11,7 +11,9 @@ TARN_CONFORMANCE(ReadDirTest);
 
 constexpr int kMany = 1000;  // several replies of the smallest size
 
-std::string Numbered(int i) { return "/d/name-" + std::to_string(i); }
+std::string Numbered(int i) {
+  return "/d/name-" + std::to_string(i);
+}
 
 void MakeMany(Process& process) {
   ASSERT_OK(process.MakeDir("/d", 0755));

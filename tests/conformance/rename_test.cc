@@ -12,29 +12,46 @@ constexpr Kind kKinds[] = {Kind::kNone, Kind::kFile,     Kind::kSymlink,
 
 const char* Name(Kind kind) {
   switch (kind) {
-    case Kind::kNone: return "nothing";
-    case Kind::kFile: return "file";
-    case Kind::kSymlink: return "symlink";
-    case Kind::kFifo: return "fifo";
-    case Kind::kEmptyDir: return "empty directory";
-    case Kind::kFullDir: return "full directory";
+    case Kind::kNone:
+      return "nothing";
+    case Kind::kFile:
+      return "file";
+    case Kind::kSymlink:
+      return "symlink";
+    case Kind::kFifo:
+      return "fifo";
+    case Kind::kEmptyDir:
+      return "empty directory";
+    case Kind::kFullDir:
+      return "full directory";
   }
   return "";
 }
 
-bool IsDir(Kind kind) { return kind == Kind::kEmptyDir || kind == Kind::kFullDir; }
+bool IsDir(Kind kind) {
+  return kind == Kind::kEmptyDir || kind == Kind::kFullDir;
+}
 
 void Make(Process& process, Kind kind, const std::string& path) {
   switch (kind) {
-    case Kind::kNone: return;
-    case Kind::kFile: ASSERT_OK(PutFile(process, path, path)); return;
-    case Kind::kSymlink: ASSERT_OK(process.SymLink("target", path)); return;
-    case Kind::kFifo: ASSERT_OK(process.MakeNode(path, FileType::kFifo, 0644, 0)); return;
+    case Kind::kNone:
+      return;
+    case Kind::kFile:
+      ASSERT_OK(PutFile(process, path, path));
+      return;
+    case Kind::kSymlink:
+      ASSERT_OK(process.SymLink("target", path));
+      return;
+    case Kind::kFifo:
+      ASSERT_OK(process.MakeNode(path, FileType::kFifo, 0644, 0));
+      return;
     case Kind::kFullDir:
       ASSERT_OK(process.MakeDir(path, 0755));
       ASSERT_OK(PutFile(process, path + "/inside", ""));
       return;
-    case Kind::kEmptyDir: ASSERT_OK(process.MakeDir(path, 0755)); return;
+    case Kind::kEmptyDir:
+      ASSERT_OK(process.MakeDir(path, 0755));
+      return;
   }
 }
 

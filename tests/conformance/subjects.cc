@@ -1,13 +1,12 @@
 // The stages of Tarn that the conformance suite runs on.
+#include "client/transport/remote_fs.h"
 #include "server/ops/local_fs.h"
 #include "server/store/rocks_kv.h"
 #include "tests/conformance/fixture.h"
 #include "tests/support/fs_subject.h"
+#include "tests/support/in_process_server.h"
 #include "tests/support/mem_kv.h"
 #include "tests/support/temp_dir.h"
-#ifdef TARN_WITH_RPC
-#include "tests/support/in_process_server.h"
-#endif
 #ifdef TARN_WITH_MOUNT
 #include <sys/stat.h>
 
@@ -53,6 +52,24 @@ std::unique_ptr<Subject> MakeRocks() {
       /*restartable=*/true);
 }
 
+// The protocol in between: a server and a client in this process, on a loopback port.
+struct RemoteStage {
+  InProcessServer server;
+  std::unique_ptr<transport::RemoteFs> fs;
+};
+
+std::unique_ptr<Subject> MakeRemote() {
+  return std::make_unique<FileSystemSubject>([] {
+    auto stage = std::make_shared<RemoteStage>();
+    auto connected = transport::RemoteFs::Connect(
+        {.server = stage->server.address(), .client_name = "conformance"});
+    EXPECT_OK(connected);
+    stage->fs = std::move(connected).value();
+    transport::RemoteFs* fs = stage->fs.get();
+    return FileSystemSubject::Target{fs, fs->root().handle, {}, std::move(stage)};
+  });
+}
+
 #ifdef TARN_WITH_MOUNT
 // One server and one mount for the whole run: a test gets a directory of its own.
 struct SharedMount {
@@ -76,9 +93,7 @@ std::vector<SubjectKind> SubjectKinds() {
   return {
       {"Memory", MakeMemory},
       {"Rocks", MakeRocks},
-#ifdef TARN_WITH_RPC
       {"Remote", MakeRemote},
-#endif
 #ifdef TARN_WITH_MOUNT
       {"Mount", MakeMount},
 #endif

@@ -62,8 +62,9 @@ std::vector<Case> Cases() {
       {"symlink", [](Process& p) { return p.SymLink("t", "/d/l"); }, none, both},
       {"stat", [](Process& p) { return p.Stat("/d/f").ok() ? Ok() : Errno::kEIO; }, none, none},
       {"failed mkdir",
-       [](Process& p) { return p.MakeDir("/d/f", 0755).code() == Errno::kEEXIST ? Ok()
-                                                                              : Errno::kEIO; },
+       [](Process& p) {
+         return p.MakeDir("/d/f", 0755).code() == Errno::kEEXIST ? Ok() : Errno::kEIO;
+       },
        none, none},
   };
 }

@@ -17,8 +17,7 @@ TEST_P(XattrTest, ValuesAreKeptListedAndRemoved) {
     ASSERT_OK(root().SetXattr(path, "user.two", ""));
     EXPECT_EQ(root().GetXattr(path, "user.one").value(), binary);
     EXPECT_EQ(root().GetXattr(path, "user.two").value(), "");
-    EXPECT_EQ(root().ListXattr(path).value(),
-              (std::vector<std::string>{"user.one", "user.two"}));
+    EXPECT_EQ(root().ListXattr(path).value(), (std::vector<std::string>{"user.one", "user.two"}));
     ASSERT_OK(root().SetXattr(path, "user.one", "new"));
     EXPECT_EQ(root().GetXattr(path, "user.one").value(), "new");
     ASSERT_OK(root().RemoveXattr(path, "user.one"));

@@ -19,6 +19,8 @@ class Counter {
   int count_ ABSL_GUARDED_BY(mu_) = 0;
 };
 
-void Use() { Counter().Increment(); }
+void Use() {
+  Counter().Increment();
+}
 
 }  // namespace tarn

@@ -129,7 +129,7 @@ MAY_INCLUDE = {
     "server": ["common", "server"],
     "client/fuse": ["common", "client/fuse"],
     "client/transport": ["common", "client/transport", "proto"],
-    "client/cli": ["common", "client/cli"],
+    "client/cli": ["common", "client"],  # puts the others together
     "client": ["common", "client"],
     "tests": ["common", "server", "client", "tests", "proto"],
 }

@@ -132,6 +132,7 @@ class NegativeControlTest(unittest.TestCase):
                 ("server/ops/a.cc", "rocksdb/db.h"),
                 ("server/ops/a.cc", "grpcpp/grpcpp.h"),
                 ("client/cli/a.cc", "fuse_lowlevel.h"),
+                ("client/cli/a.cc", "server/options.h"),
                 ("server/rpc/a.cc", "tests/support/mem_kv.h")):
             with self.subTest(path=path, include=include):
                 self.caught(path, f'#include "{include}"\n', include)

@@ -42,7 +42,9 @@ ChildProcess::ChildProcess(const std::vector<std::string>& argv, const std::stri
   _exit(127);
 }
 
-ChildProcess::~ChildProcess() { Kill(); }
+ChildProcess::~ChildProcess() {
+  Kill();
+}
 
 void ChildProcess::Signal(int signal) {
   if (!status_) kill(pid_, signal);

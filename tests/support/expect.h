@@ -11,7 +11,9 @@
 namespace tarn {
 
 // How GoogleTest prints an errno and a Result.
-inline void PrintTo(Errno code, std::ostream* out) { *out << ErrnoName(code); }
+inline void PrintTo(Errno code, std::ostream* out) {
+  *out << ErrnoName(code);
+}
 
 namespace testing {
 
@@ -26,26 +28,24 @@ template <class T>
 ::testing::AssertionResult FailedWith(const char*, const char* text, Errno expected,
                                       const Result<T>& result) {
   if (result.code() == expected) return ::testing::AssertionSuccess();
-  return ::testing::AssertionFailure() << text << "\n  is " << ErrnoName(result.code())
-                                       << ", expected " << ErrnoName(expected);
+  return ::testing::AssertionFailure()
+         << text << "\n  is " << ErrnoName(result.code()) << ", expected " << ErrnoName(expected);
 }
 
 }  // namespace testing
 }  // namespace tarn
 
 #define EXPECT_OK(expr) \
-  EXPECT_PRED_FORMAT1([](const char* t, const auto& r) { return ::tarn::testing::Succeeded(t, r); }, \
-                      expr)
+  EXPECT_PRED_FORMAT1(  \
+      [](const char* t, const auto& r) { return ::tarn::testing::Succeeded(t, r); }, expr)
 #define ASSERT_OK(expr) \
-  ASSERT_PRED_FORMAT1([](const char* t, const auto& r) { return ::tarn::testing::Succeeded(t, r); }, \
-                      expr)
+  ASSERT_PRED_FORMAT1(  \
+      [](const char* t, const auto& r) { return ::tarn::testing::Succeeded(t, r); }, expr)
 // EXPECT_ERROR(kENOENT, process.Unlink("/x")).
-#define EXPECT_ERROR(errno_name, expr)                                  \
-  EXPECT_PRED_FORMAT2(                                                  \
-      [](const char* a, const char* t, ::tarn::Errno e, const auto& r) { \
-        return ::tarn::testing::FailedWith(a, t, e, r);                    \
-      },                                                                \
-      ::tarn::Errno::errno_name, expr)
+#define EXPECT_ERROR(errno_name, expr)                                                       \
+  EXPECT_PRED_FORMAT2([](const char* a, const char* t, ::tarn::Errno e,                      \
+                         const auto& r) { return ::tarn::testing::FailedWith(a, t, e, r); }, \
+                      ::tarn::Errno::errno_name, expr)
 // Declares or assigns `lhs` from a Result; ends the test when it failed.
 #define ASSERT_OK_AND_ASSIGN(lhs, expr) \
   ASSERT_OK_AND_ASSIGN_(TARN_CONCAT(expected_result_, __LINE__), lhs, expr)

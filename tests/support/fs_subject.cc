@@ -84,8 +84,7 @@ Status FsProcess::Chmod(const std::string& path, uint32_t mode) {
   return CallForStatus<verbs::SetAttr>(std::move(args));
 }
 
-Status FsProcess::LChown(const std::string& path, std::optional<Uid> uid,
-                         std::optional<Gid> gid) {
+Status FsProcess::LChown(const std::string& path, std::optional<Uid> uid, std::optional<Gid> gid) {
   ASSIGN_OR_RETURN(const EntryReply entry, Find(path, LastLink::kKeep));
   SetAttrArgs args{.inode = entry.handle};
   args.uid = uid;
@@ -122,7 +121,9 @@ Status FsProcess::Access(const std::string& path, uint32_t mask) {
   return CallForStatus<verbs::Access>(AccessArgs{entry.handle, mask});
 }
 
-Result<StatFsReply> FsProcess::StatFs() { return Call<verbs::StatFs>({root_}); }
+Result<StatFsReply> FsProcess::StatFs() {
+  return Call<verbs::StatFs>({root_});
+}
 
 Result<std::string> FsProcess::GetXattr(const std::string& path, const std::string& name) {
   ASSIGN_OR_RETURN(const EntryReply entry, Find(path, LastLink::kKeep));

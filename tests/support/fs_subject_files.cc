@@ -11,15 +11,22 @@ constexpr uint32_t kListingBytes = 4096;  // small, so that listings take severa
 
 OpenAccess AccessOf(int flags) {
   switch (flags & O_ACCMODE) {
-    case O_RDONLY: return OpenAccess::kRead;
-    case O_WRONLY: return OpenAccess::kWrite;
-    default: return OpenAccess::kReadWrite;
+    case O_RDONLY:
+      return OpenAccess::kRead;
+    case O_WRONLY:
+      return OpenAccess::kWrite;
+    default:
+      return OpenAccess::kReadWrite;
   }
 }
 
 // OFD and flock locks belong to the open; the kernel names both by the same number.
-LockOwner OwnerOfOpen(OpenId open) { return LockOwner{(uint64_t{1} << 40) + Raw(open)}; }
-LockOwner OwnerOfProcess(uint32_t pid) { return LockOwner{pid}; }
+LockOwner OwnerOfOpen(OpenId open) {
+  return LockOwner{(uint64_t{1} << 40) + Raw(open)};
+}
+LockOwner OwnerOfProcess(uint32_t pid) {
+  return LockOwner{pid};
+}
 
 }  // namespace
 
@@ -45,8 +52,8 @@ Result<Fd> FsProcess::Open(const std::string& path, int flags, uint32_t mode) {
     ASSIGN_OR_RETURN(const EntryReply dir, Find(path, LastLink::kFollow));
     const OpenId open = NewOpen();
     const bool linkable = (flags & O_EXCL) == 0;
-    ASSIGN_OR_RETURN(const CreateReply made, Call<verbs::CreateTmp>({dir.handle, mode, umask_, open,
-                                                                     access, linkable}));
+    ASSIGN_OR_RETURN(const CreateReply made,
+                     Call<verbs::CreateTmp>({dir.handle, mode, umask_, open, access, linkable}));
     return Keep({made.entry.handle, open, access});
   }
   const bool exclusive = (flags & O_EXCL) != 0;
@@ -56,12 +63,10 @@ Result<Fd> FsProcess::Open(const std::string& path, int flags, uint32_t mode) {
                      Find(path, keep_link ? LastLink::kKeep : LastLink::kFollow));
     return OpenExisting(entry, flags, access);
   }
-  ASSIGN_OR_RETURN(const Location at,
-                   Where(path, keep_link ? LastLink::kKeep : LastLink::kFollow));
+  ASSIGN_OR_RETURN(const Location at, Where(path, keep_link ? LastLink::kKeep : LastLink::kFollow));
   const OpenId open = NewOpen();
-  ASSIGN_OR_RETURN(const CreateReply made,
-                   Call<verbs::Create>({at.dir, at.name, mode, umask_, open, access, exclusive,
-                                        truncate}));
+  ASSIGN_OR_RETURN(const CreateReply made, Call<verbs::Create>({at.dir, at.name, mode, umask_, open,
+                                                                access, exclusive, truncate}));
   return Keep({made.entry.handle, open, access});
 }
 
@@ -143,8 +148,7 @@ Status FsProcess::Fsync(Fd fd) {
 
 Status FsProcess::Allocate(Fd fd, AllocateMode mode, uint64_t offset, uint64_t length) {
   ASSIGN_OR_RETURN(const OpenFile file, FileOf(fd));
-  return CallForStatus<verbs::Allocate>(
-      AllocateArgs{file.inode, file.open, offset, length, mode});
+  return CallForStatus<verbs::Allocate>(AllocateArgs{file.inode, file.open, offset, length, mode});
 }
 
 Result<uint64_t> FsProcess::Seek(Fd fd, SeekWhence whence, uint64_t offset) {
@@ -159,8 +163,8 @@ Result<uint64_t> FsProcess::CopyRange(Fd source, uint64_t source_offset, Fd targ
   ASSIGN_OR_RETURN(const OpenFile from, FileOf(source));
   ASSIGN_OR_RETURN(const OpenFile to, FileOf(target));
   ASSIGN_OR_RETURN(const CopyRangeReply reply,
-                   Call<verbs::CopyRange>({from.inode, from.open, source_offset, to.inode,
-                                           to.open, target_offset, length}));
+                   Call<verbs::CopyRange>({from.inode, from.open, source_offset, to.inode, to.open,
+                                           target_offset, length}));
   return reply.copied;
 }
 

@@ -29,7 +29,9 @@ void Check(bool ok, const char* what) {
   std::abort();
 }
 
-int64_t Nanos(const statx_timestamp& t) { return t.tv_sec * kSecondNanos + t.tv_nsec; }
+int64_t Nanos(const statx_timestamp& t) {
+  return t.tv_sec * kSecondNanos + t.tv_nsec;
+}
 
 Attr AttrOf(const struct statx& s) {
   Attr attr;
@@ -51,9 +53,12 @@ Attr AttrOf(const struct statx& s) {
 
 timespec SpecOf(const TimeChange& change) {
   switch (change.kind) {
-    case TimeChange::Kind::kOmit: return {0, UTIME_OMIT};
-    case TimeChange::Kind::kNow: return {0, UTIME_NOW};
-    case TimeChange::Kind::kSet: break;
+    case TimeChange::Kind::kOmit:
+      return {0, UTIME_OMIT};
+    case TimeChange::Kind::kNow:
+      return {0, UTIME_NOW};
+    case TimeChange::Kind::kSet:
+      break;
   }
   int64_t seconds = change.value.ns / kSecondNanos;
   int64_t nanos = change.value.ns % kSecondNanos;
@@ -109,7 +114,9 @@ void IsolatedThread::Run(std::function<void()> work) {
   while (busy_) changed_.Wait(&mu_);
 }
 
-void IsolatedThread::Signal() { pthread_kill(thread_.native_handle(), SIGUSR1); }
+void IsolatedThread::Signal() {
+  pthread_kill(thread_.native_handle(), SIGUSR1);
+}
 
 MountSubject::MountSubject(std::string base, std::shared_ptr<void> owner)
     : base_(std::move(base)), owner_(std::move(owner)) {
@@ -171,32 +178,32 @@ Status MountProcess::Rename(const std::string& from, const std::string& to, Rena
   const unsigned flags = mode == RenameMode::kNoReplace  ? RENAME_NOREPLACE
                          : mode == RenameMode::kExchange ? RENAME_EXCHANGE
                                                          : 0;
-  return Do([&] {
-    return renameat2(AT_FDCWD, At(from).c_str(), AT_FDCWD, At(to).c_str(), flags);
-  });
+  return Do([&] { return renameat2(AT_FDCWD, At(from).c_str(), AT_FDCWD, At(to).c_str(), flags); });
 }
 
 Result<Attr> MountProcess::StatAt(int fd, const std::string& path, int flags) {
   struct statx s = {};
-  RETURN_IF_ERROR(Call([&] {
-    return statx(fd, path.c_str(), flags, STATX_BASIC_STATS | STATX_BTIME, &s);
-  }));
+  RETURN_IF_ERROR(
+      Call([&] { return statx(fd, path.c_str(), flags, STATX_BASIC_STATS | STATX_BTIME, &s); }));
   return AttrOf(s);
 }
 
-Result<Attr> MountProcess::Stat(const std::string& path) { return StatAt(AT_FDCWD, At(path), 0); }
+Result<Attr> MountProcess::Stat(const std::string& path) {
+  return StatAt(AT_FDCWD, At(path), 0);
+}
 
 Result<Attr> MountProcess::LStat(const std::string& path) {
   return StatAt(AT_FDCWD, At(path), AT_SYMLINK_NOFOLLOW);
 }
 
-Result<Attr> MountProcess::FStat(Fd fd) { return StatAt(static_cast<int>(fd), "", AT_EMPTY_PATH); }
+Result<Attr> MountProcess::FStat(Fd fd) {
+  return StatAt(static_cast<int>(fd), "", AT_EMPTY_PATH);
+}
 
 Result<std::string> MountProcess::ReadLink(const std::string& path) {
   std::string target(kSymlinkMaxBytes + 1, '\0');
-  ASSIGN_OR_RETURN(const int64_t size, Call([&] {
-                     return readlink(At(path).c_str(), target.data(), target.size());
-                   }));
+  ASSIGN_OR_RETURN(const int64_t size,
+                   Call([&] { return readlink(At(path).c_str(), target.data(), target.size()); }));
   target.resize(static_cast<size_t>(size));
   return target;
 }
@@ -246,16 +253,14 @@ Status MountProcess::SetXattr(const std::string& path, const std::string& name,
   const int flags = mode == XattrMode::kCreate    ? XATTR_CREATE
                     : mode == XattrMode::kReplace ? XATTR_REPLACE
                                                   : 0;
-  return Do([&] {
-    return lsetxattr(At(path).c_str(), name.c_str(), value.data(), value.size(), flags);
-  });
+  return Do(
+      [&] { return lsetxattr(At(path).c_str(), name.c_str(), value.data(), value.size(), flags); });
 }
 
 Result<std::vector<std::string>> MountProcess::ListXattr(const std::string& path) {
   std::string names(kXattrListMaxBytes, '\0');
-  ASSIGN_OR_RETURN(const int64_t size, Call([&] {
-                     return llistxattr(At(path).c_str(), names.data(), names.size());
-                   }));
+  ASSIGN_OR_RETURN(const int64_t size,
+                   Call([&] { return llistxattr(At(path).c_str(), names.data(), names.size()); }));
   names.resize(static_cast<size_t>(size));
   return std::vector<std::string>(absl::StrSplit(names, '\0', absl::SkipEmpty()));
 }

@@ -14,15 +14,22 @@ namespace {
 
 constexpr size_t kListingBytes = 4096;  // small, so that listings take several calls
 
-int Num(Fd fd) { return static_cast<int>(fd); }
+int Num(Fd fd) {
+  return static_cast<int>(fd);
+}
 
 int FallocateMode(AllocateMode mode) {
   switch (mode) {
-    case AllocateMode::kExtend: return 0;
-    case AllocateMode::kKeepSize: return FALLOC_FL_KEEP_SIZE;
-    case AllocateMode::kPunchHole: return FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
-    case AllocateMode::kZeroRange: return FALLOC_FL_ZERO_RANGE;
-    case AllocateMode::kZeroRangeKeepSize: return FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE;
+    case AllocateMode::kExtend:
+      return 0;
+    case AllocateMode::kKeepSize:
+      return FALLOC_FL_KEEP_SIZE;
+    case AllocateMode::kPunchHole:
+      return FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
+    case AllocateMode::kZeroRange:
+      return FALLOC_FL_ZERO_RANGE;
+    case AllocateMode::kZeroRangeKeepSize:
+      return FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE;
   }
   return 0;
 }
@@ -155,8 +162,7 @@ Result<FileLock> MountProcess::GetLock(Fd fd, LockType type, uint64_t start, uin
               : range.l_type == F_RDLCK ? LockType::kRead
                                         : LockType::kWrite;
   lock.start = static_cast<uint64_t>(range.l_start);
-  lock.end = range.l_len == 0 ? kLockToEnd
-                              : static_cast<uint64_t>(range.l_start + range.l_len - 1);
+  lock.end = range.l_len == 0 ? kLockToEnd : static_cast<uint64_t>(range.l_start + range.l_len - 1);
   lock.pid = static_cast<uint32_t>(range.l_pid);
   return lock;
 }

@@ -18,7 +18,8 @@ std::deque<std::string> Components(const std::string& path) {
 // One resolution in progress.
 class Walker {
  public:
-  Walker(FileSystem& fs, const Caller& caller, Handle root) : fs_(fs), caller_(caller), root_(root) {}
+  Walker(FileSystem& fs, const Caller& caller, Handle root)
+      : fs_(fs), caller_(caller), root_(root) {}
 
   Result<Location> Run(const std::string& path, LastLink last) {
     if (path.empty()) return Errno::kENOENT;
@@ -69,13 +70,13 @@ class Walker {
 
 }  // namespace
 
-Result<Location> Locate(FileSystem& fs, const Caller& caller, Handle root,
-                        const std::string& path, LastLink last) {
+Result<Location> Locate(FileSystem& fs, const Caller& caller, Handle root, const std::string& path,
+                        LastLink last) {
   return Walker(fs, caller, root).Run(path, last);
 }
 
-Result<EntryReply> Walk(FileSystem& fs, const Caller& caller, Handle root,
-                        const std::string& path, LastLink last) {
+Result<EntryReply> Walk(FileSystem& fs, const Caller& caller, Handle root, const std::string& path,
+                        LastLink last) {
   ASSIGN_OR_RETURN(const Location at, Locate(fs, caller, root, path, last));
   if (at.entry) return *at.entry;
   if (last == LastLink::kFollow) return Errno::kENOENT;

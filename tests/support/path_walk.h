@@ -21,11 +21,11 @@ enum class LastLink { kFollow, kKeep };
 // Finds the directory of the last component, and with kFollow the component itself, however many
 // symlinks lead to it. `root` is where absolute paths begin. Errors: of Lookup and ReadLink; ELOOP;
 // ENAMETOOLONG (4096 bytes and more); ENOENT (empty).
-Result<Location> Locate(FileSystem& fs, const Caller& caller, Handle root,
-                        const std::string& path, LastLink last);
+Result<Location> Locate(FileSystem& fs, const Caller& caller, Handle root, const std::string& path,
+                        LastLink last);
 
 // What a path leads to. Errors: as above, and ENOENT.
-Result<EntryReply> Walk(FileSystem& fs, const Caller& caller, Handle root,
-                        const std::string& path, LastLink last);
+Result<EntryReply> Walk(FileSystem& fs, const Caller& caller, Handle root, const std::string& path,
+                        LastLink last);
 
 }  // namespace tarn::testing

@@ -1,9 +1,9 @@
 #include "tests/support/random_ops.h"
 
+#include <spdlog/fmt/fmt.h>
+
 #include <algorithm>
 #include <functional>
-
-#include <spdlog/fmt/fmt.h>
 
 namespace tarn::testing {
 namespace {
@@ -13,10 +13,11 @@ using Kind = RandomOp::Kind;
 constexpr int kSlots = 6;
 const User* const kUsers[] = {&kRoot, &kAlice, &kBob, &kCarol};
 constexpr const char* kKindNames[] = {
-    "mkdir", "mknod", "symlink", "link", "unlink", "rmdir", "rename", "stat", "readlink", "chmod",
-    "chown", "utimens", "truncate", "access", "getxattr", "setxattr", "listxattr", "removexattr",
-    "open", "close", "read", "write", "append", "fstat", "ftruncate", "fallocate",
-    "copy_file_range", "list", "put"};
+    "mkdir",    "mknod",    "symlink",   "link",        "unlink",    "rmdir",           "rename",
+    "stat",     "readlink", "chmod",     "chown",       "utimens",   "truncate",        "access",
+    "getxattr", "setxattr", "listxattr", "removexattr", "open",      "close",           "read",
+    "write",    "append",   "fstat",     "ftruncate",   "fallocate", "copy_file_range", "list",
+    "put"};
 static_assert(std::size(kKindNames) == static_cast<size_t>(Kind::kCount));
 
 std::string Data(size_t size, unsigned seed) {
@@ -56,7 +57,8 @@ std::string Join(std::vector<std::string> names) {
 
 std::string RandomOp::ToString() const {
   return fmt::format(
-      "{} by {}: a={} b={} fd={} fd2={} flags={:#o} mode={:#o} offset={} offset2={} size={} seed={}",
+      "{} by {}: a={} b={} fd={} fd2={} flags={:#o} mode={:#o} offset={} offset2={} size={} "
+      "seed={}",
       kKindNames[static_cast<int>(kind)], user, a, b, fd, fd2, flags, mode, offset, offset2, size,
       seed);
 }
@@ -136,16 +138,21 @@ std::string Players::Run(const RandomOp& op) {
 
 std::string Players::RunOnNames(const RandomOp& op, Process& process) {
   switch (op.kind) {
-    case Kind::kMakeDir: return Answer(process.MakeDir(op.a, op.mode));
+    case Kind::kMakeDir:
+      return Answer(process.MakeDir(op.a, op.mode));
     case Kind::kMakeNode: {
       const bool file = op.seed % 4 != 0;
-      return Answer(process.MakeNode(op.a, file ? FileType::kRegular : FileType::kSocket, op.mode,
-                                     0));
+      return Answer(
+          process.MakeNode(op.a, file ? FileType::kRegular : FileType::kSocket, op.mode, 0));
     }
-    case Kind::kSymLink: return Answer(process.SymLink(op.b, op.a));
-    case Kind::kLink: return Answer(process.Link(op.a, op.b));
-    case Kind::kUnlink: return Answer(process.Unlink(op.a));
-    case Kind::kRemoveDir: return Answer(process.RemoveDir(op.a));
+    case Kind::kSymLink:
+      return Answer(process.SymLink(op.b, op.a));
+    case Kind::kLink:
+      return Answer(process.Link(op.a, op.b));
+    case Kind::kUnlink:
+      return Answer(process.Unlink(op.a));
+    case Kind::kRemoveDir:
+      return Answer(process.RemoveDir(op.a));
     default: {
       const int choice = static_cast<int>(op.seed % 6);
       const RenameMode mode = choice == 0   ? RenameMode::kNoReplace
@@ -159,9 +166,12 @@ std::string Players::RunOnNames(const RandomOp& op, Process& process) {
 std::string Players::RunOnAttributes(const RandomOp& op, Process& process) {
   const std::string name = "user." + std::to_string(op.seed % 3);
   switch (op.kind) {
-    case Kind::kStat: return Answer(process.Stat(op.a), Text);
-    case Kind::kReadLink: return Answer(process.ReadLink(op.a), [](const auto& t) { return t; });
-    case Kind::kChmod: return Answer(process.Chmod(op.a, op.mode));
+    case Kind::kStat:
+      return Answer(process.Stat(op.a), Text);
+    case Kind::kReadLink:
+      return Answer(process.ReadLink(op.a), [](const auto& t) { return t; });
+    case Kind::kChmod:
+      return Answer(process.Chmod(op.a, op.mode));
     case Kind::kChown: {
       const Gid groups[] = {0, kAlice.gid, kSharedGroup, kBob.gid};
       std::optional<Uid> uid;
@@ -174,15 +184,20 @@ std::string Players::RunOnAttributes(const RandomOp& op, Process& process) {
       const TimeChange choices[] = {TimeChange::Omit(), TimeChange::Now(), TimeChange::At(12345)};
       return Answer(process.SetTimes(op.a, choices[op.seed % 3], choices[op.seed / 3 % 3]));
     }
-    case Kind::kTruncate: return Answer(process.Truncate(op.a, static_cast<int64_t>(op.offset)));
-    case Kind::kAccess: return Answer(process.Access(op.a, op.seed % 8));
-    case Kind::kGetXattr: return Answer(process.GetXattr(op.a, name), Short);
+    case Kind::kTruncate:
+      return Answer(process.Truncate(op.a, static_cast<int64_t>(op.offset)));
+    case Kind::kAccess:
+      return Answer(process.Access(op.a, op.seed % 8));
+    case Kind::kGetXattr:
+      return Answer(process.GetXattr(op.a, name), Short);
     case Kind::kSetXattr: {
       const auto mode = static_cast<XattrMode>(op.offset % 3);
       return Answer(process.SetXattr(op.a, name, Data(op.size % 300, op.seed), mode));
     }
-    case Kind::kListXattr: return Answer(process.ListXattr(op.a), Join);
-    default: return Answer(process.RemoveXattr(op.a, name));
+    case Kind::kListXattr:
+      return Answer(process.ListXattr(op.a), Join);
+    default:
+      return Answer(process.RemoveXattr(op.a, name));
   }
 }
 
@@ -213,7 +228,8 @@ std::string Players::RunOnFiles(const RandomOp& op) {
     case Kind::kClose:
       open_.erase(slot);
       return Answer(process.Close(fd));
-    case Kind::kRead: return Answer(process.Read(fd, op.size, op.offset), Short);
+    case Kind::kRead:
+      return Answer(process.Read(fd, op.size, op.offset), Short);
     case Kind::kWrite:
       return Answer(process.Write(fd, Data(op.size, op.seed), op.offset), number);
     case Kind::kAppend: {
@@ -221,11 +237,13 @@ std::string Players::RunOnFiles(const RandomOp& op) {
       const uint64_t end = attr.ok() ? attr->size : 0;
       return Answer(process.Write(fd, Data(op.size, op.seed), end), number);
     }
-    case Kind::kFStat: return Answer(attr, Text);
-    case Kind::kFTruncate: return Answer(process.FTruncate(fd, static_cast<int64_t>(op.offset)));
+    case Kind::kFStat:
+      return Answer(attr, Text);
+    case Kind::kFTruncate:
+      return Answer(process.FTruncate(fd, static_cast<int64_t>(op.offset)));
     case Kind::kAllocate:
-      return Answer(process.Allocate(fd, static_cast<AllocateMode>(op.seed % 5), op.offset,
-                                     op.size + 1));
+      return Answer(
+          process.Allocate(fd, static_cast<AllocateMode>(op.seed % 5), op.offset, op.size + 1));
     default: {
       const auto other = open_.find(op.fd2);
       if (other == open_.end() || other->second.user != user) return "no other file";

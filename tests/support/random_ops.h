@@ -14,19 +14,46 @@ namespace tarn::testing {
 // One call with all that it needs, so that it can be run on any Subject and printed.
 struct RandomOp {
   enum class Kind {
-    kMakeDir, kMakeNode, kSymLink, kLink, kUnlink, kRemoveDir, kRename, kStat, kReadLink, kChmod,
-    kChown, kSetTimes, kTruncate, kAccess, kGetXattr, kSetXattr, kListXattr, kRemoveXattr, kOpen,
-    kClose, kRead, kWrite, kAppend, kFStat, kFTruncate, kAllocate, kCopyRange, kList, kPut, kCount,
+    kMakeDir,
+    kMakeNode,
+    kSymLink,
+    kLink,
+    kUnlink,
+    kRemoveDir,
+    kRename,
+    kStat,
+    kReadLink,
+    kChmod,
+    kChown,
+    kSetTimes,
+    kTruncate,
+    kAccess,
+    kGetXattr,
+    kSetXattr,
+    kListXattr,
+    kRemoveXattr,
+    kOpen,
+    kClose,
+    kRead,
+    kWrite,
+    kAppend,
+    kFStat,
+    kFTruncate,
+    kAllocate,
+    kCopyRange,
+    kList,
+    kPut,
+    kCount,
   };
   Kind kind{};
-  int user = 0;          // index into the players
-  std::string a, b;      // paths
-  int fd = 0, fd2 = 0;   // slots of open files
+  int user = 0;         // index into the players
+  std::string a, b;     // paths
+  int fd = 0, fd2 = 0;  // slots of open files
   int flags = 0;
   uint32_t mode = 0;
   uint64_t offset = 0, offset2 = 0;
   size_t size = 0;
-  unsigned seed = 0;     // of the data
+  unsigned seed = 0;  // of the data
   std::string ToString() const;
 };
 

@@ -47,8 +47,12 @@ bool Accepts(int port) {
 
 }  // namespace
 
-std::string TarndPath() { return TARN_TARND; }
-std::string TarnPath() { return TARN_TARN; }
+std::string TarndPath() {
+  return TARN_TARND;
+}
+std::string TarnPath() {
+  return TARN_TARN;
+}
 
 int FreePort() {
   const Socket s;
@@ -95,7 +99,9 @@ void RealServer::Start() {
   if (!process_->running() || !Accepts(port_)) Fail("tarnd did not start", log_);
 }
 
-void RealServer::KillHard() { process_->Kill(); }
+void RealServer::KillHard() {
+  process_->Kill();
+}
 
 int RealServer::StopCleanly() {
   process_->Signal(SIGTERM);

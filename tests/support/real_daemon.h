@@ -34,8 +34,8 @@ class RealServer {
 
   // Starts it and waits until it accepts connections. REQUIRES: not running.
   void Start();
-  void KillHard();          // kill -9
-  int StopCleanly();        // SIGTERM; its exit status
+  void KillHard();    // kill -9
+  int StopCleanly();  // SIGTERM; its exit status
   void Restart() {
     KillHard();
     Start();

@@ -76,8 +76,7 @@ bool ReferenceProcess::May(const RefNode& node, uint32_t mask) const {
   return (mask & ~(node.mode >> shift)) == 0;
 }
 
-Status ReferenceProcess::MayDelete(const RefNode& dir, const RefNode& victim,
-                                   bool as_dir) const {
+Status ReferenceProcess::MayDelete(const RefNode& dir, const RefNode& victim, bool as_dir) const {
   if (!May(dir, kW | kX)) return Errno::kEACCES;
   const bool sticky = (dir.mode & S_ISVTX) != 0;
   if (sticky && !IsRoot() && victim.uid != user_.uid && dir.uid != user_.uid) return Errno::kEPERM;
@@ -145,8 +144,7 @@ Status ReferenceProcess::MakeDir(const std::string& path, uint32_t mode) {
   return Ok();
 }
 
-Status ReferenceProcess::MakeNode(const std::string& path, FileType type, uint32_t mode,
-                                  uint64_t) {
+Status ReferenceProcess::MakeNode(const std::string& path, FileType type, uint32_t mode, uint64_t) {
   ASSIGN_OR_RETURN(const RefPlace at, Locate(path, false));
   RETURN_IF_ERROR(Make(at, type, mode));
   return Ok();

@@ -1,6 +1,6 @@
-// ReferenceFs: a file system as simple as it can be said, in memory: what the random test holds Tarn
-// against. It shares no line with the rules; where POSIX leaves a choice (which of two errors comes
-// first) it does what Linux does. No times, no locks, no limits, no holes.
+// ReferenceFs: a file system as simple as it can be said, in memory: what the random test holds
+// Tarn against. It shares no line with the rules; where POSIX leaves a choice (which of two errors
+// comes first) it does what Linux does. No times, no locks, no limits, no holes.
 #pragma once
 
 #include <map>
@@ -19,8 +19,8 @@ struct RefNode {
   Uid uid = 0;
   Gid gid = 0;
   uint64_t number = 0;
-  std::string data;    // regular files
-  std::string target;  // symlinks
+  std::string data;                                       // regular files
+  std::string target;                                     // symlinks
   std::map<std::string, std::shared_ptr<RefNode>> names;  // directories
   std::weak_ptr<RefNode> parent;                          // directories
   std::map<std::string, std::string> xattrs;

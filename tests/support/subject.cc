@@ -8,8 +8,7 @@ namespace {
 constexpr size_t kChunkBytes = 1024 * 1024;
 }  // namespace
 
-Status PutFile(Process& process, const std::string& path, std::string_view content,
-               uint32_t mode) {
+Status PutFile(Process& process, const std::string& path, std::string_view content, uint32_t mode) {
   ASSIGN_OR_RETURN(const Fd fd, process.Open(path, O_WRONLY | O_CREAT | O_TRUNC, mode));
   for (size_t at = 0; at < content.size(); at += kChunkBytes) {
     auto written = process.Write(fd, content.substr(at, kChunkBytes), at);

@@ -61,8 +61,7 @@ class Process {
 
   // ---- names ----
   virtual Status MakeDir(const std::string& path, uint32_t mode) = 0;
-  virtual Status MakeNode(const std::string& path, FileType type, uint32_t mode,
-                          uint64_t rdev) = 0;
+  virtual Status MakeNode(const std::string& path, FileType type, uint32_t mode, uint64_t rdev) = 0;
   virtual Status SymLink(const std::string& target, const std::string& path) = 0;
   virtual Status Link(const std::string& from, const std::string& to) = 0;
   virtual Status Unlink(const std::string& path) = 0;
