@@ -13,6 +13,7 @@ import concurrent.futures
 import fnmatch
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -36,6 +37,14 @@ class Place:
         self.deadline = deadline
         self.env = dict(os.environ, LC_ALL="C.UTF-8", TMPDIR=self.dir, HOME=self.scratch)
 
+    @staticmethod
+    def kill_group(process):
+        """A process made by start() leads a group of its own, which holds all that it started."""
+        try:
+            os.killpg(process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+
     def start(self, *command, **options):
         """A process whose output goes to a file off the mount: see output()."""
         log = tempfile.NamedTemporaryFile(dir=self.scratch, prefix="log-", delete=False)
@@ -50,7 +59,7 @@ class Place:
         try:
             status = process.wait(max(1, self.deadline - time.monotonic()))
         except subprocess.TimeoutExpired:
-            os.killpg(process.pid, 9)
+            self.kill_group(process)
             raise program_checks.Failed(f"{process.args[0]} does not end") from None
         with open(process.log, errors="replace") as log:
             text = log.read()

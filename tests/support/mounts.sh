@@ -15,6 +15,7 @@ mounts_server_pid=
 mounts_shared=
 mounts_port=
 mounts_made=()                 # mount points
+mounts_daemons=()              # ids of the processes that serve them: only these are ever killed, never by a name
 mounts_directories=()
 
 say() { printf '%(%T)T %s\n' -1 "$*"; }
@@ -30,6 +31,7 @@ begin_mounts() {
     for program in tarnd tarn; do
       [[ -x ${TARN_BUILD:?is not set}/$program ]] || fail "$TARN_BUILD/$program is missing"
     done
+    TARN_BUILD=$(readlink -f "$TARN_BUILD")    # as /proc shows it
   fi
   work=$(mktemp -d /var/tmp/tarn-test.XXXXXX)
   chmod 755 "$work"            # tests act as other users too
@@ -84,9 +86,7 @@ stop_server() {
   kill "-${1:-TERM}" "$mounts_server_pid" 2>/dev/null || true
   timeout 20 tail --pid="$mounts_server_pid" -s 0.1 -f /dev/null || kill -KILL "$mounts_server_pid" 2>/dev/null || true
   wait "$mounts_server_pid" 2>/dev/null || true
-  work=
-mounts_server_pid=
-mounts_shared=
+  mounts_server_pid=
 }
 
 # Mounts the default file system at $1; further arguments are those of `tarn mount`.
@@ -102,6 +102,9 @@ mount_tarn() {
   timeout 60 "$TARN_BUILD/tarn" mount "127.0.0.1:$mounts_port:/default" "$directory" "$@" \
     </dev/null >>"$work/mount.log" 2>&1 || { tail -n 20 "$work/mount.log" >&2; fail "tarn mount $directory"; }
   mountpoint -q "$directory" || fail "tarn mount succeeded, but nothing is mounted at $directory"
+  local daemons
+  mapfile -t daemons < <(mounts_daemons_of "$directory")
+  mounts_daemons+=("${daemons[@]}")
 }
 
 umount_tarn() {
@@ -110,9 +113,22 @@ umount_tarn() {
   timeout 60 "$TARN_BUILD/tarn" umount "$directory" </dev/null >>"$work/mount.log" 2>&1
 }
 
-# Processes, other than this shell, one of whose arguments contains $work: the daemons of our mounts. Their ids.
-mounts_processes() {
-  grep -l -s -F -z -e "$work" /proc/[0-9]*/cmdline | sed 's|/proc/\([0-9]*\)/cmdline|\1|' || true
+# Prints the ids of the daemons that serve mount point $1: processes of this build's tarn with exactly that argument.
+mounts_daemons_of() {
+  local directory=${1:?} process argument
+  for process in /proc/[0-9]*; do
+    [[ $(readlink "$process/exe" 2>/dev/null) == "$TARN_BUILD/tarn" ]] || continue
+    while IFS= read -r -d '' argument; do
+      if [[ $argument == "$directory" ]]; then printf '%s\n' "${process#/proc/}"; fi
+    done 2>/dev/null <"$process/cmdline" || true
+  done
+}
+
+# Kills a daemon noted by mount_tarn, if the id is still that of a daemon of this build.
+mounts_kill_daemon() {
+  local pid=${1:?}
+  [[ $pid =~ ^[1-9][0-9]+$ && $(readlink "/proc/$pid/exe" 2>/dev/null) == "$TARN_BUILD/tarn" ]] || return 0
+  kill -KILL "$pid" 2>/dev/null || true
 }
 
 end_mounts() {
@@ -131,11 +147,9 @@ end_mounts() {
     ! mountpoint -q "$directory" || umount -l "$directory"
   done
   stop_server
-  for pid in $(mounts_processes); do
-    [[ $pid == "$$" || $pid == "$BASHPID" ]] || kill -KILL "$pid" 2>/dev/null
-  done
+  for pid in "${mounts_daemons[@]}"; do mounts_kill_daemon "$pid"; done
   for directory in "${mounts_directories[@]}" "$work"; do
-    rm -rf --one-file-system "$directory"
+    [[ -z $directory ]] || rm -rf --one-file-system "$directory"
   done
   exit "$status"
 }
