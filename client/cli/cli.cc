@@ -66,6 +66,11 @@ void AddStatus(CLI::App& app, std::string& server) {
   command->footer(kExitCodes);
 }
 
+bool HasCommand(const CLI::App& app, const std::string& name) {
+  auto named = app.get_subcommands([&](const CLI::App* c) { return c->get_name() == name; });
+  return !named.empty();
+}
+
 int TarnMain(int argc, char** argv, const Environment& environment) {
   CLI::App app("Tarn, an elastic shared file system: its client.", "tarn");
   app.set_version_flag("--version", "tarn " + environment.version);
@@ -78,7 +83,7 @@ int TarnMain(int argc, char** argv, const Environment& environment) {
   AddUmount(app, umount);
   AddStatus(app, server);
   // CLI11 would only say that a command is missing.
-  if (argc > 1 && argv[1][0] != '-' && app.get_subcommand_no_throw(argv[1]) == nullptr) {
+  if (argc > 1 && argv[1][0] != '-' && !HasCommand(app, argv[1])) {
     std::cerr << "tarn: there is no command '" << argv[1] << "' (tarn --help lists them)\n";
     return kExitUsage;
   }
