@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "server/store/reserve.h"
 #include "server/store/rocks_options.h"
 
 namespace tarn::store {
@@ -115,13 +116,27 @@ class BatchBuilder {
   rocksdb::Status status_;
 };
 
+uint64_t ContentBytes(const Batch& batch) {
+  uint64_t bytes = 0;
+  for (const Batch::Op& op : batch.ops()) {
+    if (op.family == Family::kBlock) bytes += op.value.size();
+  }
+  return bytes;
+}
+
 // Thread safety: safe, as rocksdb::DB is.
 class RocksKv : public Kv {
  public:
   RocksKv(std::unique_ptr<rocksdb::DB> db, rocksdb::ColumnFamilyHandle* unused,
           std::array<rocksdb::ColumnFamilyHandle*, kFamilies> families,
           std::shared_ptr<RocksMemory> memory)
-      : db_(std::move(db)), unused_(unused), families_(families), memory_(std::move(memory)) {}
+      : db_(std::move(db)),
+        unused_(unused),
+        families_(families),
+        memory_(std::move(memory)),
+        // What the tables of all that is still in memory, and the log, may yet need.
+        reserve_(db_->GetName(), memory_->options.write_buffer_bytes + memory_->options.wal_bytes) {
+  }
 
   ~RocksKv() override {
     // Compactions go on at the next start; a stop does not wait for their end.
@@ -174,6 +189,7 @@ class RocksKv : public Kv {
   }
 
   Status Write(const Batch& batch, Tier tier) override {
+    RETURN_IF_ERROR(reserve_.Take(ContentBytes(batch)));
     BatchBuilder builder(batch, families_);
     if (!builder.status().ok()) return ToError(builder.status(), "write");
     rocksdb::WriteOptions options;
@@ -242,6 +258,7 @@ class RocksKv : public Kv {
   rocksdb::ColumnFamilyHandle* const unused_;  // "default", which RocksDB insists on
   const std::array<rocksdb::ColumnFamilyHandle*, kFamilies> families_;
   const std::shared_ptr<RocksMemory> memory_;
+  DiskReserve reserve_;
 };
 
 }  // namespace

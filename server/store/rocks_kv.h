@@ -14,6 +14,8 @@
 
 namespace tarn::store {
 
+// File contents are refused with ENOSPC where the disk has less left than write_buffer_bytes and
+// wal_bytes together: that much may be needed to go on deleting.
 struct RocksKvOptions {
   size_t block_cache_bytes = size_t{512} << 20;   // what reads without the disk are served from
   size_t write_buffer_bytes = size_t{256} << 20;  // changes not yet in tables
