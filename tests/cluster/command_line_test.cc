@@ -46,10 +46,14 @@ void ExpectSays(const Outcome& outcome, int status, const std::string& word) {
 }
 
 TEST_F(CommandLineTest, MalformedSpecIsUsageAndIsNamed) {
-  for (const char* spec :
-       {"nonsense", "host", "host:", ":/default", "host:7433", "host:99999:/fs", "host:abc:/fs"}) {
+  const std::pair<const char*, const char*> specs_and_words[] = {
+      {"nonsense", "nonsense"},         {"host", "host"},           {"host:", "host:"},
+      {":/default", "name is missing"}, {"host:7433", "host:7433"}, {"host:99999:/fs", "99999"},
+      {"host:abc:/fs", "abc"},
+  };
+  for (const auto& [spec, word] : specs_and_words) {
     SCOPED_TRACE(spec);
-    ExpectSays(Mount(spec), kUsage, spec);
+    ExpectSays(Mount(spec), kUsage, word);
   }
 }
 

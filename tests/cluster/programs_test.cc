@@ -10,7 +10,7 @@ constexpr std::chrono::minutes kLong{20};
 
 // Fills $1 with a tree that has everything a tree can have: several thousand files of the system,
 // odd owners, modes and times, hard links, symlinks, a FIFO, sparse and empty files.
-constexpr char kMakeTree[] = R"(
+constexpr char kMakeTree[] = R"sh(
 mkdir -p "$1" && cd "$1"
 for d in /usr/share/perl /usr/include/linux /usr/include/c++ /usr/share/zoneinfo/Europe; do
   [ ! -d "$d" ] || cp -a --parents "$d" .
@@ -35,15 +35,15 @@ mkdir -m 1777 sticky
 ln -s ../nowhere dangling
 touch -h -d '2001-01-01 00:00:00.5' dangling
 printf x > $'odd \n name'
-)";
+)sh";
 
 // Everything that find can tell of each inode below $1, and its content; directories without size.
-constexpr char kDescribe[] = R"(
+constexpr char kDescribe[] = R"sh(
 cd "$1"
 find . -type d -printf '%p|d|%m|%U|%G|%n|%T@\n' | sort
 find . ! -type d -printf '%p|%y|%m|%U|%G|%s|%n|%T@|%l\n' | sort
 find . -type f -print0 | sort -z | xargs -0 sha256sum
-)";
+)sh";
 
 void ExpectSameText(const std::string& actual, const std::string& expected) {
   if (actual == expected) return;
@@ -58,9 +58,10 @@ TEST_F(ProgramsTest, UnpackedTreeIsTheSameInEveryField) {
   const TempDir local;
   const Outcome made = RunShell(kMakeTree, {local / "tree"}, kLong);
   ASSERT_EQ(made.status, 0) << made.output;
-  const Outcome unpacked =
-      RunShell("tar -C \"$1\" --numeric-owner -cf - tree | tar -C \"$2\" --numeric-owner -xpf -",
-               {local.path(), a().path()}, kLong);
+  const Outcome unpacked = RunShell(
+      "tar -C \"$1\" --format=posix --numeric-owner -cf - tree | tar -C \"$2\" --numeric-owner "
+      "-xpf -",
+      {local.path(), a().path()}, kLong);
   ASSERT_EQ(unpacked.status, 0) << unpacked.output;
   const Outcome expected = RunShell(kDescribe, {local / "tree"}, kLong);
   ASSERT_EQ(expected.status, 0) << expected.output;
@@ -72,7 +73,7 @@ TEST_F(ProgramsTest, UnpackedTreeIsTheSameInEveryField) {
 }
 
 // A program of many small files with a header each, built by a Makefile with a pattern rule.
-constexpr char kMakeProject[] = R"(
+constexpr char kMakeProject[] = R"sh(
 mkdir -p "$1" && cd "$1"
 for i in $(seq 1 40); do
   echo "int f$i(int);" > "f$i.h"
@@ -90,7 +91,7 @@ done
   printf 'OBJ = main.o $(patsubst %%,f%%.o,$(shell seq 1 40))\n'
   printf 'program: $(OBJ)\n\tcc -o $@ $(OBJ)\nclean:\n\trm -f program *.o\n'
 } > Makefile
-)";
+)sh";
 
 TEST_F(ProgramsTest, ProjectBuildsOnOneMountAndAgainOnTheOther) {
   const Outcome made = RunShell(kMakeProject, {a() / "project"}, kLong);
@@ -104,7 +105,7 @@ TEST_F(ProgramsTest, ProjectBuildsOnOneMountAndAgainOnTheOther) {
   }
 }
 
-constexpr char kGit[] = R"(
+constexpr char kGit[] = R"sh(
 export HOME=$1 GIT_CONFIG_NOSYSTEM=1
 git config --global user.email t@example.org
 git config --global user.name T
@@ -129,7 +130,7 @@ git -C "$3/clone" fsck --full --strict
 git gc -q
 git -C "$3/clone" fetch -q
 test -z "$(git -C "$3/clone" status --porcelain)"
-)";
+)sh";
 
 TEST_F(ProgramsTest, GitClonesCommitsAndChecks) {
   const TempDir home;
@@ -138,7 +139,7 @@ TEST_F(ProgramsTest, GitClonesCommitsAndChecks) {
 }
 
 // The source package of a real program; needs the network. $1: scratch for apt, $2: where to.
-constexpr char kFetchSource[] = R"(
+constexpr char kFetchSource[] = R"sh(
 cd "$1"
 mkdir -p etc/sources.list.d lists/partial cache/archives/partial
 cat /etc/apt/sources.list /etc/apt/sources.list.d/*.list 2>/dev/null |
@@ -153,7 +154,7 @@ apt-get "${apt[@]}" update
 cd "$2"
 apt-get "${apt[@]}" source redis
 mv redis-*/ redis
-)";
+)sh";
 
 TEST_F(ProgramsTest, RedisUnpacksAndBuildsOnBothMounts) {
   if (!IsTestLong()) GTEST_SKIP() << "only with TARN_TEST_LONG=1";

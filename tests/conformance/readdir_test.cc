@@ -115,7 +115,8 @@ TEST_P(ReadDirTest, RightToListIsDecidedAtOpen) {
   EXPECT_ERROR(kEACCES, bob().Open("/d", O_RDONLY | O_DIRECTORY));
   ASSERT_OK_AND_ASSIGN(const Fd fd, alice().Open("/d", O_RDONLY | O_DIRECTORY));
   ASSERT_OK(root().Chmod("/d", 0));
-  EXPECT_EQ(alice().ReadDir(fd, 0)->size(), 3u);
+  ASSERT_OK_AND_ASSIGN(const auto entries, alice().ReadDir(fd, 0));
+  EXPECT_EQ(entries.size(), 3u);
 }
 
 }  // namespace
