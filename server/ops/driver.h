@@ -7,8 +7,8 @@
 // it could not take in order is dropped and run again with all latches that it met.
 //
 // What it adds to the rules (common/posix/rules.h): checks and makes handle tags; pins what is
-// opened; keeps replies of mutations with their change and answers replays from them; records access
-// times (at once where memory allows, else on the pool; never failing the read).
+// opened; keeps replies of mutations with their change and answers replays from them; records
+// access times (at once where memory allows, else on the pool; never failing the read).
 // Thread safety: safe. Errors: a rule's own; ESTALE for a tag that does not fit.
 // Lifetime: the pool is drained before this goes.
 #pragma once

@@ -1,9 +1,9 @@
 // Latches: short-term ordering of operations that touch the same inodes.
 //
-// Inodes share a fixed number of reader/writer stripes. An operation's LatchSet takes the stripes of
-// the inodes it knows in ascending order, then runs; inodes that it meets on its way are taken in
-// place where that cannot deadlock, else the operation is given up, and run again with all that it
-// has met taken in order. A latch is never held while waiting for a client, a lock or a lease.
+// Inodes share a fixed number of reader/writer stripes. An operation's LatchSet takes the stripes
+// of the inodes it knows in ascending order, then runs; inodes that it meets on its way are taken
+// in place where that cannot deadlock, else the operation is given up, and run again with all that
+// it has met taken in order. A latch is never held while waiting for a client, a lock or a lease.
 //
 // Threads that serve requests must not wait behind the disk: stripes that an operation of the pool
 // holds or waits for are marked slow, and a brief LatchSet refuses to wait for such a one.

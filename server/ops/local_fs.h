@@ -43,7 +43,8 @@ class LocalFs : public FileSystem {
   virtual Status ReclaimLock(const Caller& caller, const SetLockArgs& lock) = 0;
   virtual void EndGrace() = 0;
 
-  // Asked, with no lock held and where it may wait for the disk, when `holder` stands in another session's way; true: it was silent
+  // Asked, with no lock held and where it may wait for the disk, when `holder` stands in another
+  // session's way, and every kHeartbeatNanos while somebody waits for it; true: it was silent
   // for too long and is now ended (EndSession was called), so try again.
   using ExpireSilent = std::function<bool(SessionId holder)>;
   virtual void SetExpireSilent(ExpireSilent expire) = 0;

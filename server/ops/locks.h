@@ -2,14 +2,14 @@
 // LockTable's.
 //
 // A request that must wait is a record: in the table, or, during the grace period, in grace_ (then
-// even one that would not wait). It is answered once, by whoever takes the record away: a grant, the
-// caller's Cancellation (EINTR), the end of its open (EBADF) or of its session (EINTR).
-// A holder in another session's way may be dead: the front is asked (ExpireSilent), on the pool, for
-// that may write to the disk; and again now and then while somebody waits (RecheckHolders).
+// even one that would not wait). It is answered once, by whoever takes the record away: a grant,
+// the caller's Cancellation (EINTR), the end of its open (EBADF) or of its session (EINTR).
+// A holder in another session's way may be dead: the front is asked (ExpireSilent), on the pool,
+// for that may write to the disk; and again while somebody waits (RecheckHolders).
 //
 // Thread safety: safe. Lock order: mu_ is a leaf, never held together with the table's.
-// Lifetime: shared, since a Cancellation may outlive the file system; it holds a weak pointer. After
-// Stop nothing waits.
+// Lifetime: shared, since a Cancellation may outlive the file system; it holds a weak pointer.
+// After Stop nothing waits.
 #pragma once
 
 #include <atomic>

@@ -64,8 +64,8 @@ class LockTable {
 
   // Sets, converts or drops a lock at once. Errors: EAGAIN (held), ENOLCK.
   Status Set(const LockRequest& request);
-  // The same, or waits: `done` runs once with the outcome, perhaps before this returns. Returns what
-  // to Cancel, or 0 if `done` has run. Errors given to `done`: ENOLCK, EDEADLK, EINTR, EBADF.
+  // The same, or waits: `done` runs once with the outcome, perhaps before this returns. Returns
+  // what to Cancel, or 0 if `done` has run. Errors given to `done`: ENOLCK, EDEADLK, EINTR, EBADF.
   WaitId SetOrWait(const LockRequest& request, Done<Unit> done);
   // Ends a wait with EINTR. False: it has been answered, or never was.
   bool Cancel(WaitId wait);
