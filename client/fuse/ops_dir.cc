@@ -12,9 +12,7 @@ namespace {
 
 // An open directory: what its file handle points to, from OPENDIR to RELEASEDIR.
 struct OpenedDir {
-  // Reading goes by who opened it, as for files.
-  const Uid uid;
-  const Gid gid;
+  const OpenId open;
   Mutex mu;
   DirStream stream ABSL_GUARDED_BY(mu);
 };
@@ -72,8 +70,6 @@ void Reply(Request request, const Packed& packed, bool nothing_fits) {
 }
 
 void Serve(Request request, OpenedDir& dir, size_t size, off_t offset, bool plus) {
-  request->uid = dir.uid;
-  request->gid = dir.gid;
   ReadDirArgs args{.dir = request.bridge().HandleOf(request->node),
                    .cookie = static_cast<uint64_t>(offset),
                    .plus = plus};
@@ -107,12 +103,22 @@ void Serve(Request request, OpenedDir& dir, size_t size, off_t offset, bool plus
 
 }  // namespace
 
-// The kernel has checked the permission, and a directory needs no pin: no round trip.
-void OpenDir(fuse_req_t req, fuse_ino_t, fuse_file_info* fi) noexcept {
-  const fuse_ctx* ctx = fuse_req_ctx(req);
-  std::unique_ptr<OpenedDir> dir(new OpenedDir{.uid = ctx->uid, .gid = ctx->gid});
-  fi->fh = reinterpret_cast<uint64_t>(dir.get());
-  if (fuse_reply_open(req, fi) == 0) static_cast<void>(dir.release());
+// An open at the server as well: the right to list is decided here, whatever becomes of the mode or
+// the caller afterwards, and a directory removed while open stays what it was.
+void OpenDir(fuse_req_t req, fuse_ino_t node, fuse_file_info* fi) noexcept {
+  Request request(req, node, "opendir");
+  OpenArgs args{.inode = request.bridge().HandleOf(node), .open = request.bridge().NewOpenId()};
+  Run<verbs::Open>(std::move(request), args,
+                   [info = *fi, inode = args.inode, open = args.open](Request r, const OpenReply&) {
+                     std::unique_ptr<OpenedDir> dir(new OpenedDir{.open = open});
+                     fuse_file_info fi = info;
+                     fi.fh = reinterpret_cast<uint64_t>(dir.get());
+                     if (fuse_reply_open(r.Finish(), &fi) == 0) {
+                       static_cast<void>(dir.release());
+                     } else {
+                       ReleaseOpen(std::move(r), inode, open, false);
+                     }
+                   });
 }
 
 void ReadDir(fuse_req_t req, fuse_ino_t node, size_t size, off_t offset,
@@ -125,9 +131,12 @@ void ReadDirPlus(fuse_req_t req, fuse_ino_t node, size_t size, off_t offset,
   Serve(Request(req, node, "readdirplus"), DirOf(*fi), size, offset, true);
 }
 
-void ReleaseDir(fuse_req_t req, fuse_ino_t, fuse_file_info* fi) noexcept {
-  delete &DirOf(*fi);
-  fuse_reply_err(req, 0);
+void ReleaseDir(fuse_req_t req, fuse_ino_t node, fuse_file_info* fi) noexcept {
+  Request request(req, node, "releasedir", Interruptible::kNo);
+  const Handle inode = request.bridge().HandleOf(node);
+  const std::unique_ptr<OpenedDir> dir(&DirOf(*fi));
+  request.Ok();
+  ReleaseOpen(std::move(request), inode, dir->open, false);
 }
 
 }  // namespace tarn::fuse::ops
