@@ -8,7 +8,8 @@ namespace {
 
 constexpr char kAbout[] =
     "tarnd: the server of Tarn, a shared file system.\n"
-    "Exit status: 0 after SIGTERM, 1 bad usage, 2 the state directory cannot be used, 3 cannot listen.";
+    "Exit status: 0 after SIGTERM, 1 bad usage, 2 the state directory cannot be used,\n"
+    "3 cannot listen.";
 
 void Declare(CLI::App& app, ServerOptions& options) {
   app.set_version_flag("--version", "tarnd 0.1.0 (protocol 1, format 1)");

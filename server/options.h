@@ -1,4 +1,5 @@
-// What tarnd is told: by flags, or by a file of the same names (deploy/config/tarnd.toml); flags win.
+// What tarnd is told: by flags, or by a file with the same names (deploy/config/tarnd.toml). Flags
+// win.
 #pragma once
 
 #include <string>
