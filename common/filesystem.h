@@ -220,7 +220,7 @@ struct FsyncArgs {
 struct ReadDirArgs {
   Handle dir;
   uint64_t cookie = 0;     // of the last entry seen; 0: from the start
-  uint32_t max_bytes = 0;  // rough bound of the reply, up to kReadDirMaxBytes; one entry always fits
+  uint32_t max_bytes = 0;  // rough bound of the reply, up to kReadDirMaxBytes; one always fits
   bool plus = false;       // with handles and attributes
 };
 struct DirEntry {
