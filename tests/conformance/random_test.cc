@@ -28,11 +28,11 @@ class RandomTest : public ::testing::TestWithParam<SubjectKind> {
   void Run(unsigned seed);
 
  private:
-  void Begin(Subject& subject) {
-    tarn_ = std::make_unique<Players>(subject);
+  void Begin() {
+    tarn_ = std::make_unique<Players>(*subject_);
     model_ = std::make_unique<Players>(reference_);
   }
-  void Restart(Subject& subject);
+  void Restart();
   ::testing::AssertionResult Step(const RandomOp& op);
   std::string History() const {
     std::string text;
@@ -41,6 +41,7 @@ class RandomTest : public ::testing::TestWithParam<SubjectKind> {
   }
 
   ReferenceFs reference_;
+  std::unique_ptr<Subject> subject_;  // outlives its players, also when a run ends early
   std::unique_ptr<Players> tarn_, model_;
   std::deque<std::string> history_;
 };
@@ -57,32 +58,31 @@ INSTANTIATE_TEST_SUITE_P(Conformance, RandomTest, ::testing::ValuesIn(SubjectKin
 }
 
 // Closes everything, starts the store again, and goes on with the same tree.
-void RandomTest::Restart(Subject& subject) {
+void RandomTest::Restart() {
   tarn_.reset();
   model_.reset();
-  subject.Restart();
-  Begin(subject);
+  subject_->Restart();
+  Begin();
 }
 
 void RandomTest::Run(unsigned seed) {
-  auto subject = GetParam().make();
-  if (subject == nullptr) GTEST_SKIP() << "needs root and /dev/fuse";
-  Begin(*subject);
-  RandomOps ops(seed, {.special_modes = !subject->is_mount()});
+  subject_ = GetParam().make();
+  if (subject_ == nullptr) GTEST_SKIP() << "needs root and /dev/fuse";
+  Begin();
+  RandomOps ops(seed, {.special_modes = !subject_->is_mount()});
   for (Players* players : {tarn_.get(), model_.get()}) {
     ASSERT_OK(players->root().Chmod("/", 0777));
   }
-  const int steps = Steps(*subject);
+  const int steps = Steps(*subject_);
   for (int step = 1; step <= steps; ++step) {
     ASSERT_TRUE(Step(ops.Next())) << "seed " << seed << ", step " << step << "\n" << History();
-    if (step % kStepsBetweenRestarts == 0 && !subject->is_mount()) Restart(*subject);
+    if (step % kStepsBetweenRestarts == 0 && !subject_->is_mount()) Restart();
     if (step % kStepsBetweenTrees == 0 || step == steps) {
       ASSERT_EQ(FirstDifference(DescribeTree(tarn_->root()), DescribeTree(model_->root())), "")
           << "seed " << seed << ", step " << step << "\n"
           << History();
     }
   }
-  tarn_.reset();
 }
 
 TEST_P(RandomTest, OperationsAnswerAsTheReferenceDoes) {
