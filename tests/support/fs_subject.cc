@@ -53,10 +53,10 @@ Status FsProcess::RemoveDir(const std::string& path) {
 }
 
 Status FsProcess::Rename(const std::string& from, const std::string& to, RenameMode mode) {
+  // The kernel has walked into both directories before it asks for either name.
   ASSIGN_OR_RETURN(const Location old_at, Where(from));
-  ASSIGN_OR_RETURN(const Location new_at, Where(to));
-  // The kernel has walked through both directories before it asks for either name.
   RETURN_IF_ERROR(Call<verbs::Lookup>({old_at.dir, ".."}));
+  ASSIGN_OR_RETURN(const Location new_at, Where(to));
   RETURN_IF_ERROR(Call<verbs::Lookup>({new_at.dir, ".."}));
   return CallForStatus<verbs::Rename>(
       RenameArgs{old_at.dir, old_at.name, new_at.dir, new_at.name, mode});
