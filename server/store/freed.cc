@@ -7,7 +7,7 @@ namespace tarn::store {
 
 void FreedSpace::Note(DataId data, uint64_t bytes) {
   if (bytes == 0) return;
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   Run run{data, data, bytes};
   auto after = runs_.upper_bound(Raw(data));
   if (after != runs_.end() && Raw(after->second.first) - Raw(data) <= kGap) {
@@ -28,7 +28,7 @@ void FreedSpace::Note(DataId data, uint64_t bytes) {
 }
 
 std::optional<FreedSpace::Run> FreedSpace::Take() {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   for (auto it = runs_.begin(); it != runs_.end(); ++it) {
     if (it->second.bytes < kWorthBytes) continue;
     Run run = it->second;

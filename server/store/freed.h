@@ -9,8 +9,7 @@
 #include <map>
 #include <optional>
 
-#include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
+#include "common/sync.h"
 #include "common/types.h"
 
 namespace tarn::store {
@@ -35,7 +34,7 @@ class FreedSpace {
   std::optional<Run> Take();
 
  private:
-  absl::Mutex mu_;
+  Mutex mu_;
   std::map<uint64_t, Run> runs_ ABSL_GUARDED_BY(mu_);  // by first; disjoint, kGap apart
 };
 

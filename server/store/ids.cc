@@ -17,7 +17,7 @@ Result<uint64_t> IdAllocator::Next(Tier tier) {
 }
 
 Status IdAllocator::MoveBound() {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   const uint64_t bound = bound_.load();
   if (next_.load() < bound) return Ok();  // somebody else was faster
   Batch batch;

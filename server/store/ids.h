@@ -9,7 +9,7 @@
 #include <cstdint>
 #include <string>
 
-#include "absl/synchronization/mutex.h"
+#include "common/sync.h"
 #include "common/result.h"
 #include "server/store/kv.h"
 
@@ -34,7 +34,7 @@ class IdAllocator {
 
   Kv& kv_;
   const std::string key_;
-  absl::Mutex mu_;  // held by whoever moves the bound
+  Mutex mu_;  // held by whoever moves the bound
   std::atomic<uint64_t> next_;
   std::atomic<uint64_t> bound_;
 };

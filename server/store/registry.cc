@@ -10,8 +10,7 @@
 #include <system_error>
 #include <utility>
 
-#include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
+#include "common/sync.h"
 #include "common/limits.h"
 #include "server/store/keys.h"
 #include "server/store/records.h"
@@ -65,7 +64,7 @@ class RegistryImpl : public Registry {
   const std::unique_ptr<Kv> control_;
   Clock& clock_;
 
-  absl::Mutex mu_;
+  Mutex mu_;
   std::map<std::string, FileSystemInfo> by_name_ ABSL_GUARDED_BY(mu_);
 };
 
@@ -79,7 +78,7 @@ Status RegistryImpl::CheckOrSetFormat() {
 }
 
 Status RegistryImpl::Load() {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   RETURN_IF_ERROR(CheckOrSetFormat());
   const std::string prefix(kFileSystemPrefix);
   std::vector<std::pair<std::string, FileSystemEntry>> unfinished;
@@ -122,7 +121,7 @@ Result<FileSystemInfo> RegistryImpl::Create(const std::string& name) {
                              "'-', at most {}, not beginning with '.'",
                              name, kFileSystemNameMaxBytes));
   }
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   if (by_name_.contains(name)) {
     return Error(Errno::kEEXIST, fmt::format("there is a file system named '{}' already", name));
   }
@@ -134,7 +133,7 @@ Result<FileSystemInfo> RegistryImpl::Create(const std::string& name) {
 }
 
 Result<FileSystemInfo> RegistryImpl::Find(const std::string& id_or_name) {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   for (const auto& [name, info] : by_name_) {
     if (info.id == id_or_name || name == id_or_name) return info;
   }
@@ -142,7 +141,7 @@ Result<FileSystemInfo> RegistryImpl::Find(const std::string& id_or_name) {
 }
 
 std::vector<FileSystemInfo> RegistryImpl::List() {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   std::vector<FileSystemInfo> out;
   for (const auto& [name, info] : by_name_) out.push_back(info);
   return out;

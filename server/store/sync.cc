@@ -3,7 +3,7 @@
 #include <optional>
 #include <utility>
 
-#include "absl/synchronization/notification.h"
+#include "common/sync.h"
 
 namespace tarn::store {
 
@@ -11,19 +11,19 @@ WalSync::WalSync(Kv& kv) : kv_(kv), thread_([this] { Run(); }) {}
 
 WalSync::~WalSync() {
   {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     stop_ = true;
   }
   thread_.join();
 }
 
 void WalSync::Sync(Done<Unit> done) {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   waiting_.push_back(std::move(done));
 }
 
 Status WalSync::SyncAndWait() {
-  absl::Notification ready;
+  Notification ready;
   std::optional<Status> answer;
   Sync([&](Status status) {
     answer.emplace(std::move(status));
@@ -38,7 +38,7 @@ void WalSync::Run() {
   for (;;) {
     std::vector<Done<Unit>> answered;
     {
-      absl::MutexLock lock(&mu_, absl::Condition(this, &WalSync::HasWork));
+      MutexLock lock(&mu_, absl::Condition(this, &WalSync::HasWork));
       if (waiting_.empty()) return;  // stopped, and everybody is answered
       answered.swap(waiting_);
     }

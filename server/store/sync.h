@@ -9,8 +9,7 @@
 #include <thread>
 #include <vector>
 
-#include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
+#include "common/sync.h"
 #include "common/filesystem.h"
 #include "server/store/kv.h"
 
@@ -40,7 +39,7 @@ class WalSync {
   Kv& kv_;
   std::atomic<uint64_t> writes_{1};  // the first sync is never skipped
 
-  absl::Mutex mu_;
+  Mutex mu_;
   std::vector<Done<Unit>> waiting_ ABSL_GUARDED_BY(mu_);
   bool stop_ ABSL_GUARDED_BY(mu_) = false;
 

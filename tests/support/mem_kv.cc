@@ -5,7 +5,7 @@
 #include <map>
 #include <utility>
 
-#include "absl/synchronization/mutex.h"
+#include "common/sync.h"
 
 namespace tarn::testing {
 
@@ -59,7 +59,7 @@ void Apply(Maps& maps, const Batch& batch) {
 }  // namespace
 
 struct MemKv::State {
-  mutable absl::Mutex mu;
+  mutable Mutex mu;
   Maps live ABSL_GUARDED_BY(mu);
   Maps synced ABSL_GUARDED_BY(mu);
   BlockedKeys blocked ABSL_GUARDED_BY(mu);
@@ -115,54 +115,54 @@ std::unique_ptr<MemKv> MemKv::Reopen() const { return std::unique_ptr<MemKv>(new
 
 std::unique_ptr<MemKv> MemKv::PowerLoss() const {
   auto copy = std::make_shared<State>();
-  absl::MutexLock lock(&state_->mu);
-  absl::MutexLock copy_lock(&copy->mu);
+  MutexLock lock(&state_->mu);
+  MutexLock copy_lock(&copy->mu);
   copy->live = copy->synced = state_->synced;
   return std::unique_ptr<MemKv>(new MemKv(std::move(copy)));
 }
 
 void MemKv::SetBlocked(BlockedKeys blocked) {
-  absl::MutexLock lock(&state_->mu);
+  MutexLock lock(&state_->mu);
   state_->blocked = std::move(blocked);
 }
 
 void MemKv::SetStalled(bool stalled) {
-  absl::MutexLock lock(&state_->mu);
+  MutexLock lock(&state_->mu);
   state_->stalled = stalled;
 }
 
 void MemKv::FailNextWrite(Errno error) {
-  absl::MutexLock lock(&state_->mu);
+  MutexLock lock(&state_->mu);
   state_->fail_write = error;
 }
 
 void MemKv::FailNextSync(Errno error) {
-  absl::MutexLock lock(&state_->mu);
+  MutexLock lock(&state_->mu);
   state_->fail_sync = error;
 }
 
 void MemKv::SetBeforeSync(std::function<void()> hook) {
-  absl::MutexLock lock(&state_->mu);
+  MutexLock lock(&state_->mu);
   state_->before_sync = std::move(hook);
 }
 
 int MemKv::writes() const {
-  absl::MutexLock lock(&state_->mu);
+  MutexLock lock(&state_->mu);
   return state_->writes;
 }
 
 int MemKv::syncs() const {
-  absl::MutexLock lock(&state_->mu);
+  MutexLock lock(&state_->mu);
   return state_->syncs;
 }
 
 size_t MemKv::KeyCount(Family f) const {
-  absl::MutexLock lock(&state_->mu);
+  MutexLock lock(&state_->mu);
   return state_->map(f).size();
 }
 
 Result<std::optional<ByteSlice>> MemKv::Get(Family f, std::string_view key, Tier tier) {
-  absl::MutexLock lock(&state_->mu);
+  MutexLock lock(&state_->mu);
   if (state_->Blocks(f, key, tier)) return Errno::kBlocked;
   const Map& map = state_->map(f);
   auto it = map.find(key);
@@ -184,20 +184,20 @@ Result<std::vector<std::optional<ByteSlice>>> MemKv::GetMany(Family f,
 
 std::unique_ptr<store::KvIterator> MemKv::Iterate(Family f, std::string lower, std::string upper,
                                                   Tier tier) {
-  absl::MutexLock lock(&state_->mu);
+  MutexLock lock(&state_->mu);
   const Map& map = state_->map(f);
   auto end = upper.empty() ? map.end() : map.lower_bound(upper);
   auto begin = map.lower_bound(lower);
   Map copy = !upper.empty() && upper <= lower ? Map() : Map(begin, end);
   return std::make_unique<MemIterator>(
       std::move(copy), [state = state_, f, tier](std::string_view key) {
-        absl::MutexLock lock(&state->mu);
+        MutexLock lock(&state->mu);
         return state->Blocks(f, key, tier);
       });
 }
 
 Status MemKv::Write(const Batch& batch, Tier tier) {
-  absl::MutexLock lock(&state_->mu);
+  MutexLock lock(&state_->mu);
   if (tier == Tier::kMemoryOnly && state_->stalled) return Errno::kBlocked;
   if (Errno error = std::exchange(state_->fail_write, Errno::kOk); error != Errno::kOk) {
     return error;
@@ -210,11 +210,11 @@ Status MemKv::Write(const Batch& batch, Tier tier) {
 Status MemKv::SyncWal() {
   std::function<void()> hook;
   {
-    absl::MutexLock lock(&state_->mu);
+    MutexLock lock(&state_->mu);
     hook = state_->before_sync;
   }
   if (hook) hook();
-  absl::MutexLock lock(&state_->mu);
+  MutexLock lock(&state_->mu);
   if (Errno error = std::exchange(state_->fail_sync, Errno::kOk); error != Errno::kOk) return error;
   state_->synced = state_->live;
   ++state_->syncs;
@@ -222,7 +222,7 @@ Status MemKv::SyncWal() {
 }
 
 Status MemKv::Destroy(Family f, std::string_view first, std::string_view limit) {
-  absl::MutexLock lock(&state_->mu);
+  MutexLock lock(&state_->mu);
   Erase(state_->map(f), first, limit);
   return Ok();
 }

@@ -6,7 +6,7 @@
 
 #include <set>
 
-#include "absl/synchronization/notification.h"
+#include "common/sync.h"
 #include "common/limits.h"
 #include "server/store/keys.h"
 #include "server/store/records.h"
@@ -227,7 +227,7 @@ TEST_F(StoreCrashTest, NumbersGoOnBeyondTheBound) {
 TEST_F(StoreCrashTest, SyncedStateSurvivesLossOfPower) {
   auto store = Open(std::make_unique<testing::MemKv>());
   const Ino ino = MakeFile(*store);
-  absl::Notification synced;
+  Notification synced;
   store->Sync([&](Status status) {
     EXPECT_OK(status);
     synced.Notify();

@@ -3,9 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <latch>
 
-#include "absl/synchronization/blocking_counter.h"
-#include "absl/synchronization/notification.h"
+#include "common/sync.h"
 #include "tests/support/expect.h"
 #include "tests/support/mem_kv.h"
 
@@ -15,7 +15,7 @@ namespace {
 // What waits while one sync runs is answered together by the next.
 TEST(WalSyncTest, OneSyncAnswersAllThatWaitedBeforeIt) {
   testing::MemKv kv;
-  absl::Notification first_runs, let_first_end;
+  Notification first_runs, let_first_end;
   std::atomic<bool> first = true;
   kv.SetBeforeSync([&] {
     if (!first.exchange(false)) return;
@@ -24,10 +24,10 @@ TEST(WalSyncTest, OneSyncAnswersAllThatWaitedBeforeIt) {
   });
   WalSync sync(kv);
   constexpr int kCallers = 100;
-  absl::BlockingCounter answered(kCallers + 1);
+  std::latch answered(kCallers + 1);
   auto count = [&answered](Status status) {
     EXPECT_OK(status);
-    answered.DecrementCount();
+    answered.count_down();
   };
   sync.Sync(count);
   first_runs.WaitForNotification();
@@ -36,7 +36,7 @@ TEST(WalSyncTest, OneSyncAnswersAllThatWaitedBeforeIt) {
     sync.Sync(count);
   }
   let_first_end.Notify();
-  answered.Wait();
+  answered.wait();
   EXPECT_EQ(kv.syncs(), 2);
 }
 
