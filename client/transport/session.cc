@@ -1,6 +1,7 @@
 #include "client/transport/session.h"
 
 #include <algorithm>
+#include <chrono>
 #include <utility>
 
 #include "common/clock.h"
@@ -8,6 +9,8 @@
 
 namespace tarn::transport {
 namespace {
+
+constexpr std::chrono::seconds kCancelTimeout{5};
 
 Error Closed() { return Error(Errno::kEIO, "the session was closed"); }
 
@@ -43,7 +46,7 @@ void Session::Assign(const std::shared_ptr<Call>& call, uint32_t slot) {
 }
 
 void Session::PrepareAttempt(Call& call) {
-  if (call.generation != 0) call.context = NewContext();  // the first was made by Submit
+  if (call.context == nullptr) call.context = NewContext();  // the first was made by Submit
   call.state = Call::State::kInFlight;
   call.generation = generation_;
   call.session = id_;
@@ -107,7 +110,7 @@ void Session::Send(const std::shared_ptr<Call>& call) {
   header.set_sequence(call->id.sequence);
   call->reply.Clear();
   call->request = call->Encode(std::move(header));
-  channels_.Stub(call->lane).UnaryCall(
+  channels_->Stub(call->lane).UnaryCall(
       call->context.get(), call->method, {}, &call->request, &call->reply,
       [self = shared_from_this(), call](const grpc::Status& status) {
         self->OnStatus(call, status);
@@ -115,6 +118,11 @@ void Session::Send(const std::shared_ptr<Call>& call) {
 }
 
 void Session::OnStatus(const std::shared_ptr<Call>& call, const grpc::Status& status) {
+  std::unique_ptr<grpc::ClientContext> context;
+  {
+    MutexLock lock(&mu_);
+    context = std::move(call->context);
+  }
   if (status.ok()) {
     OnAnswer(call);
   } else if (IsNoAnswer(status.error_code())) {
@@ -122,8 +130,7 @@ void Session::OnStatus(const std::shared_ptr<Call>& call, const grpc::Status& st
   } else {
     OnRefusal(call, status);
   }
-  MutexLock lock(&mu_);
-  --attempts_;
+  OnAttemptOver(std::move(context));
 }
 
 void Session::OnAnswer(const std::shared_ptr<Call>& call) {
@@ -223,7 +230,7 @@ void Session::Cancel(const std::shared_ptr<Call>& call) {
 
 void Session::SendCancel(const std::shared_ptr<Call>& call) {
   struct Pending {
-    grpc::ClientContext context;
+    std::unique_ptr<grpc::ClientContext> context = std::make_unique<grpc::ClientContext>();
     v1::CancelRequest request;
     v1::CancelReply reply;
   };
@@ -239,13 +246,18 @@ void Session::SendCancel(const std::shared_ptr<Call>& call) {
     pending->request.set_slot(call->id.slot);
     pending->request.set_sequence(call->id.sequence);
   }
-  pending->context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(5));
-  stub_->async()->Cancel(&pending->context, &pending->request, &pending->reply,
+  pending->context->set_deadline(std::chrono::system_clock::now() + kCancelTimeout);
+  stub_->async()->Cancel(pending->context.get(), &pending->request, &pending->reply,
                          [self = shared_from_this(), pending, generation](grpc::Status status) {
                            if (!status.ok()) self->Broken(generation);
-                           MutexLock lock(&self->mu_);
-                           --self->attempts_;
+                           self->OnAttemptOver(std::move(pending->context));
                          });
+}
+
+void Session::OnAttemptOver(std::unique_ptr<grpc::ClientContext> context) {
+  context.reset();
+  MutexLock lock(&mu_);
+  --attempts_;
 }
 
 void Session::FailAll(const Calls& calls, const Error& error) {

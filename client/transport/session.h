@@ -34,7 +34,9 @@ namespace tarn::transport {
 // Invariants: a slot has at most one call; a call with a slot is in flight or waits to be sent
 // again; `in_flight_` counts the former.
 // Lock order: mu_ is a leaf (before Held's); calls are completed and sent outside it.
-// Lifetime: shared, as cancellations refer to it; Close ends it.
+// Lifetime: shared, as cancellations and completions refer to it; Close ends it. The last reference
+// to a channel must not go on one of gRPC's threads, which would then wait for itself: so Close
+// drops the channels, and each attempt its context before it counts as over.
 class Session : public std::enable_shared_from_this<Session> {
  public:
   explicit Session(const ConnectOptions& options, const std::string& target);
@@ -71,6 +73,8 @@ class Session : public std::enable_shared_from_this<Session> {
   void OnNoAnswer(const std::shared_ptr<Call>& call, const grpc::Status& status);
   void Cancel(const std::shared_ptr<Call>& call);
   void SendCancel(const std::shared_ptr<Call>& call);
+  // The last that is done of an rpc's completion.
+  void OnAttemptOver(std::unique_ptr<grpc::ClientContext> context);
   static void FailAll(const Calls& calls, const Error& error);
 
   // ---- session_life.cc: the thread ----
@@ -98,8 +102,8 @@ class Session : public std::enable_shared_from_this<Session> {
   void Backoff();
 
   const ConnectOptions options_;
-  Channels channels_;
-  const std::unique_ptr<v1::Session::Stub> stub_;
+  std::unique_ptr<Channels> channels_;         // until Close has waited for all attempts
+  std::unique_ptr<v1::Session::Stub> stub_;  // likewise
   Held held_;
   SessionInfo info_;
   std::unique_ptr<EventReader> events_;  // the thread's

@@ -40,8 +40,8 @@ Error HelloError(const v1::HelloReply& reply) {
 
 Session::Session(const ConnectOptions& options, const std::string& target)
     : options_(options),
-      channels_(target),
-      stub_(v1::Session::NewStub(channels_.session())),
+      channels_(std::make_unique<Channels>(target)),
+      stub_(v1::Session::NewStub(channels_->session())),
       backoff_(kBackoffMin) {}
 
 Session::~Session() { Close(); }
@@ -95,7 +95,7 @@ grpc::Status Session::SayHello(v1::HelloReply& reply, int64_t timeout_nanos) {
     MutexLock lock(&mu_);
     if (id_ != SessionId{} && !abandon_) wire::Fill(id_, *request.mutable_previous());
   }
-  channels_.ConnectNow();
+  channels_->ConnectNow();
   grpc::ClientContext context;
   SetDeadline(context, timeout_nanos);
   return stub_->Hello(&context, request, &reply);
@@ -186,9 +186,7 @@ bool Session::TryReconnect(bool& restore) {
 void Session::RecallInFlight() {
   MutexLock lock(&mu_);
   for (const Slot& slot : slots_) {
-    if (slot.call != nullptr && slot.call->state == Call::State::kInFlight) {
-      slot.call->context->TryCancel();
-    }
+    if (slot.call != nullptr && slot.call->context != nullptr) slot.call->context->TryCancel();
   }
   const auto none = [this]() ABSL_SHARED_LOCKS_REQUIRED(mu_) { return in_flight_ == 0; };
   mu_.Await(absl::Condition(&none));
@@ -256,7 +254,7 @@ bool Session::Reclaim(bool with_locks) {
 
 void Session::GoUp() {
   events_.reset();
-  channels_.ConnectNow();
+  channels_->ConnectNow();
   Calls to_send;
   Calls to_cancel;
   v1::EventsRequest events;
@@ -351,7 +349,7 @@ void Session::Close() {
     for (Slot& slot : slots_) {
       if (slot.call == nullptr) continue;
       if (slot.call->state == Call::State::kInFlight) {
-        slot.call->context->TryCancel();
+        if (slot.call->context != nullptr) slot.call->context->TryCancel();  // else it completes
       } else if (!std::exchange(slot.call->answered, true)) {
         failed.push_back(slot.call);
       }
@@ -366,6 +364,8 @@ void Session::Close() {
   if (thread_.joinable()) thread_.join();
   events_.reset();
   if (was_up) SayGoodbye();
+  stub_.reset();
+  channels_.reset();
 }
 
 void Session::SayGoodbye() {

@@ -44,8 +44,10 @@ class ServiceTest : public RemoteFixture {
   }
   void Hello() { ASSERT_TRUE(Hello(HelloRequest(), hello_).ok()); }
 
-  std::shared_ptr<RawCall> StartRaw(const std::string& method, const std::string& bytes) {
-    auto call = std::make_shared<RawCall>();
+  // The call lives as long as the fixture: its context holds the channel, which must not end on a
+  // thread of gRPC's.
+  RawCall* StartRaw(const std::string& method, const std::string& bytes) {
+    RawCall* const call = calls_.emplace_back(std::make_unique<RawCall>()).get();
     call->request = wire::ToBuffer(Bytes::Copy(bytes));
     generic_->UnaryCall(&call->context, method, {}, &call->request, &call->reply,
                        [call](grpc::Status status) { call->status.set_value(status); });
@@ -76,7 +78,7 @@ class ServiceTest : public RemoteFixture {
   }
   // Sends a MakeDir: the status, or if that is OK the errno as a negative number.
   int SendMakeDir(const v1::MakeDirRequest& message) {
-    auto call = StartRaw("/tarn.v1.Filesystem/MakeDir", message.SerializeAsString());
+    RawCall* const call = StartRaw("/tarn.v1.Filesystem/MakeDir", message.SerializeAsString());
     const grpc::Status status = call->status.get_future().get();
     if (!status.ok()) return status.error_code();
     v1::EntryReply reply;
@@ -87,6 +89,7 @@ class ServiceTest : public RemoteFixture {
   std::shared_ptr<grpc::Channel> channel_;
   std::unique_ptr<grpc::GenericStub> generic_;
   std::unique_ptr<v1::Session::Stub> sessions_;
+  std::vector<std::unique_ptr<RawCall>> calls_;
   v1::HelloReply hello_;
 };
 
@@ -124,12 +127,12 @@ TEST_F(ServiceTest, RunningCallIsJoined) {
   ASSERT_EQ(Raw("/tarn.v1.Filesystem/Open", open.SerializeAsString()), StatusCode::OK);
   auto lock = InSlot<v1::SetLockRequest>(2);
   wire::Fill(LockOf(file, OpenId{5}, LockType::kWrite, true), lock);
-  const auto first = StartRaw("/tarn.v1.Filesystem/SetLock", lock.SerializeAsString());
-  const auto second = StartRaw("/tarn.v1.Filesystem/SetLock", lock.SerializeAsString());
+  RawCall* const first = StartRaw("/tarn.v1.Filesystem/SetLock", lock.SerializeAsString());
+  RawCall* const second = StartRaw("/tarn.v1.Filesystem/SetLock", lock.SerializeAsString());
   SetLockArgs unlock = held;
   unlock.lock.type = LockType::kUnlock;
   ASSERT_OK(SetLock(*holder, unlock));
-  for (const auto& call : {first, second}) {
+  for (RawCall* call : {first, second}) {
     EXPECT_TRUE(call->status.get_future().get().ok());
     v1::EmptyReply reply;
     ASSERT_OK(wire::Decode(call->reply, reply));
@@ -152,7 +155,7 @@ TEST_F(ServiceTest, WaitingLockWhoseConnectionIsLostIsDropped) {
   ASSERT_EQ(Raw("/tarn.v1.Filesystem/Open", open.SerializeAsString()), StatusCode::OK);
   auto lock = InSlot<v1::SetLockRequest>(2);
   wire::Fill(LockOf(file, OpenId{5}, LockType::kWrite, true), lock);
-  const auto call = StartRaw("/tarn.v1.Filesystem/SetLock", lock.SerializeAsString());
+  RawCall* const call = StartRaw("/tarn.v1.Filesystem/SetLock", lock.SerializeAsString());
   call->context.TryCancel();
   EXPECT_EQ(call->status.get_future().get().error_code(), StatusCode::CANCELLED);
   // Unlocked and free, at the latest when the server has heard: nobody else was given it.
@@ -183,7 +186,7 @@ TEST_F(ServiceTest, CancelThatComesFirstIsRemembered) {
   ASSERT_TRUE(sessions_->Cancel(&context, cancel, &cancelled).ok());
   auto lock = InSlot<v1::SetLockRequest>(2);
   wire::Fill(LockOf(file, OpenId{5}, LockType::kWrite, true), lock);
-  const auto call = StartRaw("/tarn.v1.Filesystem/SetLock", lock.SerializeAsString());
+  RawCall* const call = StartRaw("/tarn.v1.Filesystem/SetLock", lock.SerializeAsString());
   ASSERT_TRUE(call->status.get_future().get().ok());
   v1::EmptyReply reply;
   ASSERT_OK(wire::Decode(call->reply, reply));
@@ -303,7 +306,7 @@ TEST_F(ServiceTest, AdminListsFileSystems) {
 
 TEST_F(ServiceTest, HealthIsServing) {
   // grpc.health.v1.HealthCheckResponse { status: SERVING }
-  const auto call = StartRaw("/grpc.health.v1.Health/Check", "");
+  RawCall* const call = StartRaw("/grpc.health.v1.Health/Check", "");
   ASSERT_TRUE(call->status.get_future().get().ok());
   ASSERT_OK_AND_ASSIGN(const Bytes reply, wire::FromBuffer(call->reply));
   EXPECT_EQ(reply.ToString(), std::string("\x08\x01", 2));
