@@ -183,6 +183,24 @@ TEST_F(LocksTest, LiveHolderIsAskedAboutAndKept) {
   asked.WaitForNotification();
 }
 
+TEST_F(LocksTest, CycleOfTwoSessionsFailsEDEADLK) {
+  const auto lock = [&](uint64_t byte, bool wait) {
+    SetLockArgs args = Lock(LockType::kWrite, 1, wait);
+    args.lock.start = args.lock.end = byte;
+    return args;
+  };
+  ASSERT_OK(Set(kA, lock(0, false)));
+  ASSERT_OK(Set(kB, lock(1, false)));
+  Answer waits;
+  fs_->SetLock(As(kA), lock(1, true), waits.Take());
+  EXPECT_FALSE(waits.given());
+  EXPECT_ERROR(kEDEADLK, Set(kB, lock(0, true)));
+  SetLockArgs unlock = lock(1, false);
+  unlock.lock.type = LockType::kUnlock;
+  ASSERT_OK(Set(kB, unlock));
+  EXPECT_EQ(waits.Get(), Errno::kOk);
+}
+
 // ---- grace ----
 
 TEST_F(LocksTest, NewLockWaitsForTheEndOfGraceAndReclaimsPass) {
