@@ -2,12 +2,14 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <climits>
 #include <string>
 #include <vector>
 
 #include "client/fuse/convert.h"
 #include "client/fuse/ops.h"
+#include "common/limits.h"
 
 namespace tarn::fuse::ops {
 namespace {
@@ -46,9 +48,12 @@ void Write(fuse_req_t req, fuse_ino_t node, const char* data, size_t size, off_t
   Request request(req, node, "write");
   // A page that was stored to through a mapping: on nobody's behalf, and where it belongs.
   bool page = fi->writepage != 0;
+  // As much as fits below the largest file, as write(2) has it; the rules take all or nothing.
+  const auto start = static_cast<uint64_t>(offset);
+  if (start < kFileMaxBytes) size = std::min<uint64_t>(size, kFileMaxBytes - start);
   WriteArgs args{.inode = request.bridge().HandleOf(node),
                  .open = OpenId{fi->fh},
-                 .offset = static_cast<uint64_t>(offset),
+                 .offset = start,
                  .append = !page && (fi->flags & O_APPEND) != 0,
                  .kill_privileges = !page && request.bridge().KillsPrivileges(*fi, request->uid),
                  .data = Bytes::Copy({data, size})};

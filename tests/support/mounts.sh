@@ -66,12 +66,13 @@ start_server() {
     return
   fi
   : "${mounts_port:=$(free_port)}"
-  local log=$work/tarnd.log tries ready
+  local log=$work/tarnd.log tries ready now
   ready=$(grep -c 'tarnd ready' "$log" 2>/dev/null || true)
   "$TARN_BUILD/tarnd" --state "$work/state" --listen "127.0.0.1:$mounts_port" "$@" </dev/null >>"$log" 2>&1 &
   mounts_server_pid=$!
   for ((tries = 0; tries < 300; ++tries)); do
-    if (($(grep -c 'tarnd ready' "$log" || true) > ${ready:-0})); then return; fi
+    now=$(grep -c 'tarnd ready' "$log" 2>/dev/null || true)
+    if ((${now:-0} > ${ready:-0})); then return; fi
     kill -0 "$mounts_server_pid" 2>/dev/null || break
     sleep 0.1
   done

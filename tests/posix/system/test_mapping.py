@@ -14,6 +14,10 @@ from support import LOCAL, LONG, MountTest
 
 PAGE = mmap.PAGESIZE
 
+# The listed exception of SEMANTICS §1: until the kernel's pages are leased, a host's mapping does
+# not hear what others write. Whoever makes one of these pass is told to remove the mark.
+until_leased = (lambda test: test) if LOCAL else unittest.expectedFailure
+
 
 class Appends(MountTest):
     """Records of many sizes, appended on both mounts at once, are whole and all there."""
@@ -56,7 +60,8 @@ class Appends(MountTest):
         self.check([4096 + (i * 7919) % 60_000 for i in range(100 if LONG else 25)])
 
     def test_records_of_a_MiB_from_two_mounts_are_not_torn(self):
-        self.check([(1 << 20) - self.HEAD.size] * (20 if LONG else 5))
+        # A request of FUSE has 256 pages: from a buffer that begins within a page, one less fits.
+        self.check([(1 << 20) - PAGE - self.HEAD.size] * (20 if LONG else 5))
 
 
 class Mappings(MountTest):
@@ -83,6 +88,7 @@ class Mappings(MountTest):
             mapping.flush()
             self.assertEqual(os.pread(other, 5, PAGE * i), b"store")
 
+    @until_leased
     def test_a_write_elsewhere_is_visible_in_a_mapping(self):
         self.make("mapped", bytes(2 * PAGE))
         mapping = self.map(self.on_a("mapped"), 2 * PAGE)
@@ -93,6 +99,7 @@ class Mappings(MountTest):
             os.close(fd)
             self.assertEqual(mapping[PAGE:PAGE + 4], text)
 
+    @until_leased
     def test_a_store_does_not_undo_what_another_mount_wrote_beside_it(self):
         self.make("mapped", bytes(PAGE))
         mapping = self.map(self.on_a("mapped"), PAGE)
@@ -136,6 +143,7 @@ class Mappings(MountTest):
     def test_truncation_under_a_mapping_is_SIGBUS(self):
         self.sigbus_after(lambda fd: os.ftruncate(fd, PAGE))
 
+    @until_leased
     def test_truncation_elsewhere_under_a_mapping_is_SIGBUS(self):
         self.sigbus_after(lambda fd: os.truncate(self.on_b("mapped"), PAGE))
 
