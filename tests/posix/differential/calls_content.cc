@@ -128,8 +128,9 @@ Answer MapWrite(const Op& op, int fd) {
 // How much one call copies is up to the kernel; the sum is not.
 Answer CopyRange(const Op& op, const Process& process) {
   const int in = process.Descriptor(op, 0), out = process.Descriptor(op, 1);
-  loff_t from = op.number[2], to = op.number[3];
-  int64_t left = op.number[4], done = 0;
+  const auto align = [&](int64_t value) { return Align(out, Align(in, value)); };
+  loff_t from = align(op.number[2]), to = align(op.number[3]);
+  int64_t left = align(op.number[4]), done = 0;
   while (left > 0) {
     const ssize_t copied = copy_file_range(in, &from, out, &to, static_cast<size_t>(left), 0);
     if (copied < 0 && done == 0) return FromCall(copied);
@@ -142,8 +143,14 @@ Answer CopyRange(const Op& op, const Process& process) {
 
 Answer SendFile(const Op& op, const Process& process) {
   const int out = process.Descriptor(op, 0), in = process.Descriptor(op, 1);
-  off_t from = op.number[2];
-  int64_t left = op.number[3], done = 0;
+  struct stat from_stat, to_stat;
+  if (fstat(in, &from_stat) == 0 && fstat(out, &to_stat) == 0 &&
+      from_stat.st_ino == to_stat.st_ino) {
+    return {-1, EINVAL, "itself"};
+  }
+  const auto align = [&](int64_t value) { return Align(out, Align(in, value)); };
+  off_t from = align(op.number[2]);
+  int64_t left = align(op.number[3]), done = 0;
   while (left > 0) {
     const ssize_t copied = sendfile(out, in, &from, static_cast<size_t>(left));
     if (copied < 0 && done == 0) return FromCall(copied);

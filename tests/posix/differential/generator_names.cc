@@ -90,7 +90,9 @@ void Generator::FillMakeNode(Op* op) {
 void Generator::FillOwner(Op* op) {
   static constexpr int64_t kUids[] = {-1, 0, 1000, 1001, 65534};
   static constexpr int64_t kGids[] = {-1, 0, 1000, 2000, 3000, 65534};
-  const int64_t uid = Pick(kUids), gid = Pick(kGids);
+  const int64_t uid = Pick(kUids);
+  int64_t gid = Pick(kGids);
+  if (uid == -1 && gid == -1) gid = 1000;  // see known_differences.h
   if (op->verb == Verb::kChangeOwnerDescriptor) {
     op->number = {Slot(), uid, gid};
     return;

@@ -24,7 +24,8 @@ inline constexpr KnownDifference kKnownDifferences[] = {
     {"blocks of symbolic links", "ext4 stores short ones in the inode", "not compared"},
     {"st_blocks of regular files",
      "blocks are of 4 KiB on ext4 and of 16 KiB here; ext4 adds blocks of extents and of xattrs",
-     "0 exactly if 0 there, and within a factor; not compared once fallocate was used on the file"},
+     "at most a block if 0 there, else within a factor; not compared once fallocate was used on "
+     "the file"},
     {"where SEEK_DATA and SEEK_HOLE land", "granularity of blocks, preallocation",
      "each side's answer is checked against its own content"},
     {"atime",
@@ -34,10 +35,19 @@ inline constexpr KnownDifference kKnownDifferences[] = {
      "not compared"},
     {"order, d_off and end of directories", "hash order of names",
      "sets compared, seekdir checked"},
-    {"holder of an open file description lock in F_GETLK",
-     "FUSE has no way to say -1, so the process that set it is shown", "not compared"},
+    {"holder of a lock where open file descriptions are concerned",
+     "the kernel shows -1 for any holder that F_OFD_GETLK finds through FUSE, and FUSE has no way "
+     "to say -1 of a description that F_GETLK finds",
+     "not compared"},
+    {"ctime after an xattr is set to the value that it has, or an absent ACL is removed",
+     "ext4 notices that nothing changes, other file systems change ctime",
+     "may change here where it does not there"},
+    {"chown to -1, -1", "FUSE tells the daemon nothing of it, so ctime and suid stay",
+     "not called"},
     {"opening device nodes", "FUSE mounts are nodev unless told otherwise",
      "devices are made, renamed, changed, but never opened"},
+    {"sendfile from a file to itself", "pages may be overwritten before they are copied",
+     "not called"},
     {"FALLOC_FL_COLLAPSE_RANGE, INSERT_RANGE, RENAME_WHITEOUT, chattr",
      "refused by FUSE in the kernel, or not offered", "not called"},
     {"xattr values above 1 KiB, files above 8 TiB", "ext4's limits are lower than Tarn's",
@@ -49,5 +59,8 @@ bool BlocksAgree(uint64_t tested, uint64_t reference);
 
 // True if `tested` says what `reference` does, where the answer to `op` may differ.
 bool DetailsAgree(const Op& op, std::string_view tested, std::string_view reference);
+
+// True if `op` may change ctime though it does not on the reference side.
+bool MayChangeCtime(const Op& op);
 
 }  // namespace tarn::differential

@@ -35,6 +35,8 @@ Needs root. --a is the tested directory, --b the reference: a local file system,
   --save FILE          where the shortened script of a failure goes (it is printed too)
   --shrink-seconds N   how long a failure may be shortened (120; 0: not at all)
   --tree-every N       steps between comparisons of the whole tree (500)
+  --pass-over TEXT     goes on after mismatches with this in label or message, to see what else
+                       there is
   --coverage           prints how often each verb gave which errno
   --inject KIND        falsifies what the tested side says, to prove that this is noticed
   --list-injections    prints the KINDs
@@ -75,6 +77,7 @@ bool ParseOptions(int argc, char** argv, Options* options) {
                                     {"save", required_argument, nullptr, 'o'},
                                     {"shrink-seconds", required_argument, nullptr, 'z'},
                                     {"tree-every", required_argument, nullptr, 't'},
+                                    {"pass-over", required_argument, nullptr, 'l'},
                                     {"coverage", no_argument, nullptr, 'c'},
                                     {"inject", required_argument, nullptr, 'i'},
                                     {"list-injections", no_argument, nullptr, 'I'},
@@ -105,6 +108,9 @@ bool ParseOptions(int argc, char** argv, Options* options) {
         break;
       case 't':
         options->tree_every = strtoull(optarg, nullptr, 10);
+        break;
+      case 'l':
+        options->settings.passed_over.push_back(optarg);
         break;
       case 'c':
         options->coverage = true;
@@ -202,7 +208,7 @@ int Run(const Options& options) {
   ops.resize(std::min(ops.size(), failure->steps));
   std::cout << "FAIL after step " << failure->steps
             << (failure->in_tree ? ", in the whole tree" : "") << ": " << failure->mismatch.message
-            << std::endl;
+            << "\nlabel: " << failure->mismatch.label << std::endl;
   if (!ops.empty() && !failure->in_tree) std::cout << "step: " << FormatOp(ops.back()) << std::endl;
   if (options.replay.empty() && options.shrink_seconds > 0 && failure->steps > 0) {
     ops = Shrink(options.settings, std::move(ops), *failure, options.shrink_seconds);

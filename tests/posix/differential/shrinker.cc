@@ -21,15 +21,21 @@ class Shrinker {
                                             std::chrono::duration<double>(max_seconds))) {}
 
   std::vector<Op> Run(std::vector<Op> ops) {
-    // Most failures need little of what was before: try the last steps and the related ones first.
-    for (size_t last = 64; last < ops.size(); last *= 4) {
-      std::vector<Op> tail = Related(ops, ops.size() - last);
-      if (Fails(&tail)) {
-        ops = std::move(tail);
+    // Most failures need only steps that changed something, and only late or related ones of these.
+    std::vector<Op> effective;
+    const auto keep_effective = [&](const Op& op, const Answer& answer) {
+      if (answer.error == 0 && ChangesSomething(op.verb)) effective.push_back(op);
+    };
+    if (!Fails(&ops, keep_effective)) return ops;
+    effective.push_back(ops.back());
+    if (Fails(&effective)) ops = std::move(effective);
+    for (size_t tail = 64; tail < ops.size(); tail *= 4) {
+      std::vector<Op> related = Related(ops, ops.size() - tail);
+      if (Fails(&related)) {
+        ops = std::move(related);
         break;
       }
     }
-    if (!Fails(&ops)) return ops;
     RemoveChunks(&ops);
     Simplify(&ops);
     RemoveChunks(&ops);
@@ -39,10 +45,32 @@ class Shrinker {
  private:
   bool OutOfTime() const { return steady_clock::now() >= deadline_; }
 
+  static bool ChangesSomething(Verb verb) {
+    switch (verb) {
+      case Verb::kReadDir:
+      case Verb::kReadLink:
+      case Verb::kAccess:
+      case Verb::kStat:
+      case Verb::kStatLink:
+      case Verb::kStatDescriptor:
+      case Verb::kGetXattr:
+      case Verb::kListXattr:
+      case Verb::kGetLock:
+      case Verb::kGetOfdLock:
+      case Verb::kPositionalRead:
+        return false;
+      default:
+        return true;
+    }
+  }
+
   // True if the same failure comes; `ops` then ends with its step.
-  bool Fails(std::vector<Op>* ops) {
+  bool Fails(std::vector<Op>* ops, const Learn& learn = nullptr) {
     if (ops->empty() || OutOfTime()) return false;
-    const std::optional<Failure> failure = RunTrial(settings_, *ops, 0);
+    const auto steps = [ops](size_t index) {
+      return index < ops->size() ? std::optional<Op>((*ops)[index]) : std::nullopt;
+    };
+    const std::optional<Failure> failure = RunTrial(settings_, steps, learn, 0);
     if (!failure || failure->mismatch.label != failure_.mismatch.label) return false;
     if (!failure->in_tree) ops->resize(std::min(ops->size(), std::max<size_t>(failure->steps, 1)));
     return true;

@@ -15,7 +15,8 @@ namespace tarn::differential {
 struct TrialSettings {
   std::string tested;  // directories in which the trial makes its own
   std::string reference;
-  std::string_view injection;  // see inject.h; empty: none
+  std::string_view injection;            // see inject.h; empty: none
+  std::vector<std::string> passed_over;  // parts of labels or messages that end nothing
 };
 
 struct Failure {
