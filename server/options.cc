@@ -1,5 +1,7 @@
 #include "server/options.h"
 
+#include <arpa/inet.h>
+
 #include <CLI/CLI.hpp>
 #include <iostream>
 
@@ -55,7 +57,10 @@ ParsedOptions ParseServerOptions(int argc, const char* const* argv) {
 bool IsLoopback(const std::string& listen) {
   if (listen.starts_with("unix:")) return true;
   const std::string host = listen.substr(0, listen.rfind(':'));
-  return host == "localhost" || host == "[::1]" || host.starts_with("127.");
+  if (host == "localhost" || host == "[::1]") return true;
+  // An address, not a name that looks like one: who knows where that leads.
+  in_addr address{};
+  return inet_pton(AF_INET, host.c_str(), &address) == 1 && (ntohl(address.s_addr) >> 24) == 127;
 }
 
 }  // namespace tarn
