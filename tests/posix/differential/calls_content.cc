@@ -47,11 +47,27 @@ class Buffer {
   size_t size_;
 };
 
+bool IsDirect(int fd) {
+  const int flags = fcntl(fd, F_GETFL);
+  return flags >= 0 && (flags & O_DIRECT) != 0;
+}
+
 // O_DIRECT on ext4 takes whole sectors only; both sides are asked the same.
 int64_t Align(int fd, int64_t value) {
-  const int flags = fcntl(fd, F_GETFL);
-  const bool direct = flags >= 0 && (flags & O_DIRECT) != 0;
-  return direct ? value / static_cast<int64_t>(kPage) * static_cast<int64_t>(kPage) : value;
+  return IsDirect(fd) ? value / static_cast<int64_t>(kPage) * static_cast<int64_t>(kPage) : value;
+}
+
+// The same for steps that use the position: it is moved back to where ext4 would take it. False if
+// the step would append at an odd place.
+bool AlignPosition(int fd, bool append) {
+  if (!IsDirect(fd)) return true;
+  struct stat st;
+  if (append || (fcntl(fd, F_GETFL) & O_APPEND) != 0) {
+    return fstat(fd, &st) != 0 || st.st_size % static_cast<off_t>(kPage) == 0;
+  }
+  const off_t position = lseek(fd, 0, SEEK_CUR);
+  if (position > 0) lseek(fd, Align(fd, position), SEEK_SET);
+  return true;
 }
 
 Answer WithData(int64_t result, const Buffer& buffer) {
@@ -64,6 +80,7 @@ Answer WithData(int64_t result, const Buffer& buffer) {
 }
 
 Answer Read(const Op& op, int fd) {
+  if (op.verb != Verb::kPositionalRead) AlignPosition(fd, false);
   const int64_t size = Align(fd, op.number[1]);
   if (op.verb == Verb::kVectorRead) {
     const int64_t second = Align(fd, op.number[2]);
@@ -81,6 +98,7 @@ Answer Read(const Op& op, int fd) {
 }
 
 Answer Write(const Op& op, int fd) {
+  if (!AlignPosition(fd, op.verb == Verb::kAppendWrite)) return {-1, EINVAL, "unaligned"};
   const size_t size = static_cast<size_t>(Align(fd, op.number[1]));
   Buffer buffer(size + static_cast<size_t>(op.number[2]) * (op.verb == Verb::kVectorWrite));
   switch (op.verb) {
@@ -128,9 +146,9 @@ Answer MapWrite(const Op& op, int fd) {
 // How much one call copies is up to the kernel; the sum is not.
 Answer CopyRange(const Op& op, const Process& process) {
   const int in = process.Descriptor(op, 0), out = process.Descriptor(op, 1);
-  const auto align = [&](int64_t value) { return Align(out, Align(in, value)); };
-  loff_t from = align(op.number[2]), to = align(op.number[3]);
-  int64_t left = align(op.number[4]), done = 0;
+  if (IsDirect(in) || IsDirect(out)) return {-1, EINVAL, "direct"};
+  loff_t from = op.number[2], to = op.number[3];
+  int64_t left = op.number[4], done = 0;
   while (left > 0) {
     const ssize_t copied = copy_file_range(in, &from, out, &to, static_cast<size_t>(left), 0);
     if (copied < 0 && done == 0) return FromCall(copied);
@@ -148,9 +166,9 @@ Answer SendFile(const Op& op, const Process& process) {
       from_stat.st_ino == to_stat.st_ino) {
     return {-1, EINVAL, "itself"};
   }
-  const auto align = [&](int64_t value) { return Align(out, Align(in, value)); };
-  off_t from = align(op.number[2]);
-  int64_t left = align(op.number[3]), done = 0;
+  if (IsDirect(in) || IsDirect(out)) return {-1, EINVAL, "direct"};
+  off_t from = op.number[2];
+  int64_t left = op.number[3], done = 0;
   while (left > 0) {
     const ssize_t copied = sendfile(out, in, &from, static_cast<size_t>(left));
     if (copied < 0 && done == 0) return FromCall(copied);

@@ -107,8 +107,8 @@ std::optional<Mismatch> Comparator::CompareTimes(const Op* op, const Object& tes
     return Differ(where, "mtime", ShowTime(a.mtime), ShowTime(b.mtime));
   if (!SameTime(a.ctime, b.ctime))
     return Differ(where, "ctime", ShowTime(a.ctime), ShowTime(b.ctime));
-  if (SetsAtime(op) && !S_ISLNK(b.mode) && !reference.role.starts_with("parent") &&
-      !SameTime(a.atime, b.atime)) {
+  if (step_succeeded_ && SetsAtime(op) && !S_ISLNK(b.mode) &&
+      !reference.role.starts_with("parent") && !SameTime(a.atime, b.atime)) {
     return Differ(where, "atime", ShowTime(a.atime), ShowTime(b.atime));
   }
   if (before_b.ctime == 0) return std::nullopt;  // seen for the first time
@@ -205,6 +205,7 @@ std::optional<Mismatch> Comparator::CompareStep(const Op& op, const Reply& teste
     return in_step(Differ("objects", "number", std::to_string(tested.objects.size()),
                           std::to_string(reference.objects.size())));
   }
+  step_succeeded_ = b.error == 0;
   for (size_t i = 0; i < reference.objects.size(); ++i) {
     if (auto mismatch = CompareObject(&op, tested.objects[i], reference.objects[i])) {
       return in_step(*std::move(mismatch));

@@ -46,6 +46,7 @@ class Comparator {
   // The record of a pair, made if both are new. Null: they are not the same object.
   Known* Pair(const Attributes& tested, const Attributes& reference, bool* is_new);
 
+  bool step_succeeded_ = false;  // the one whose objects are being compared
   std::unordered_map<uint64_t, Known> by_reference_;
   std::unordered_map<uint64_t, uint64_t> tested_to_reference_;
 };

@@ -46,6 +46,8 @@ inline constexpr KnownDifference kKnownDifferences[] = {
      "not called"},
     {"opening device nodes", "FUSE mounts are nodev unless told otherwise",
      "devices are made, renamed, changed, but never opened"},
+    {"O_DIRECT at odd offsets and sizes", "ext4 wants whole sectors, FUSE takes anything",
+     "both sides are asked whole pages, and no copy_file_range or sendfile"},
     {"sendfile from a file to itself", "pages may be overwritten before they are copied",
      "not called"},
     {"FALLOC_FL_COLLAPSE_RANGE, INSERT_RANGE, RENAME_WHITEOUT, chattr",
