@@ -22,6 +22,7 @@
 #include "absl/functional/any_invocable.h"
 #include "common/bytes.h"
 #include "common/cancellation.h"
+#include "common/lease.h"
 #include "common/result.h"
 #include "common/types.h"
 
@@ -53,6 +54,9 @@ struct Caller {
   // The server cannot tell from memory whether it has seen this request: look for a kept reply.
   bool maybe_replay = false;
   std::shared_ptr<Cancellation> cancellation;  // null: cannot be cancelled
+  // Where the verb's news of leases go, before `done` runs. Null: the caller caches nothing, and
+  // nothing is granted to it.
+  std::shared_ptr<LeaseNews> leases;
 };
 
 // ---- arguments and replies ---------------------------------------------------------------------

@@ -1,0 +1,52 @@
+// Leases: what a client may keep in its caches, and how it hears that it may not any longer.
+//
+// A lease is per inode and session. A shared one lets its holder cache the inode's attributes,
+// extended attributes and data and, of a directory, the names in it, present and absent, and its
+// listing. Every change of a record is told to the holders and acknowledged by them before it takes
+// effect, except to the session that makes it, which learns what changed from the reply.
+//
+// What the client may take from a reply: only what concerns inodes that this very reply grants, and
+// only if since the request was sent neither a recall nor a change of its own has concerned them.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "common/types.h"
+
+namespace tarn {
+
+// Ascending in power. Sent: never renumber (LeaseMode of types.proto).
+enum class LeaseMode : uint8_t { kNone = 0, kPinned = 1, kShared = 2, kExclusive = 3 };
+
+struct Grant {
+  Ino ino = kNoIno;
+  LeaseMode mode = LeaseMode::kNone;
+  uint64_t sequence = 0;  // grows with each grant of the inode; a return names the last one known
+  bool operator==(const Grant&) const = default;
+};
+
+// What a reply says of leases, besides its answer; also a reply that is an error.
+struct LeaseNews {
+  std::vector<Grant> grants;
+  std::vector<Ino> changed;  // inodes whose records the call has changed
+};
+
+// The server wants something back. `to` kNone: everything about the inode. `to` kShared, for
+// directories: the attributes, the listing, and what is known of `names`; the rest may stay.
+struct Recall {
+  Ino ino = kNoIno;
+  LeaseMode to = LeaseMode::kNone;
+  std::vector<std::string> names;
+  bool operator==(const Recall&) const = default;
+};
+
+// A lease given back unasked. Without effect if the inode was granted again after `sequence`.
+struct LeaseReturn {
+  Ino ino = kNoIno;
+  uint64_t sequence = 0;
+  bool operator==(const LeaseReturn&) const = default;
+};
+
+}  // namespace tarn

@@ -1,0 +1,66 @@
+#include "common/wire/lease.h"
+
+namespace tarn::wire {
+namespace {
+
+LeaseMode ModeOf(v1::LeaseMode mode) {
+  switch (mode) {
+    case v1::LEASE_MODE_PINNED:
+      return LeaseMode::kPinned;
+    case v1::LEASE_MODE_SHARED:
+      return LeaseMode::kShared;
+    case v1::LEASE_MODE_EXCLUSIVE:
+      return LeaseMode::kExclusive;
+    default:
+      return LeaseMode::kNone;
+  }
+}
+
+}  // namespace
+
+void Fill(const LeaseNews& news, v1::ReplyHeader& header) {
+  for (const Grant& grant : news.grants) {
+    v1::Grant& message = *header.add_grants();
+    message.set_ino(Raw(grant.ino));
+    message.set_mode(static_cast<v1::LeaseMode>(grant.mode));
+    message.set_sequence(grant.sequence);
+  }
+  for (const Ino ino : news.changed) header.add_changed(Raw(ino));
+}
+
+LeaseNews LeaseNewsOf(const v1::ReplyHeader& header) {
+  LeaseNews news;
+  news.grants.reserve(static_cast<size_t>(header.grants_size()));
+  for (const v1::Grant& grant : header.grants()) {
+    news.grants.push_back({Ino{grant.ino()}, ModeOf(grant.mode()), grant.sequence()});
+  }
+  news.changed.reserve(static_cast<size_t>(header.changed_size()));
+  for (const uint64_t ino : header.changed()) news.changed.push_back(Ino{ino});
+  return news;
+}
+
+void Fill(const Recall& recall, v1::Recall& message) {
+  message.set_ino(Raw(recall.ino));
+  message.set_to(static_cast<v1::LeaseMode>(recall.to));
+  for (const std::string& name : recall.names) message.add_names(name);
+}
+
+Status Take(const v1::Recall& message, Recall& recall) {
+  recall.ino = Ino{message.ino()};
+  recall.to = ModeOf(message.to());
+  const bool known = message.to() == v1::LEASE_MODE_NONE || message.to() == v1::LEASE_MODE_SHARED;
+  if (!known) return Error(Errno::kEINVAL, "unknown mode of a recall");
+  recall.names.assign(message.names().begin(), message.names().end());
+  return Ok();
+}
+
+void Fill(const LeaseReturn& lease, v1::LeaseReturn& message) {
+  message.set_ino(Raw(lease.ino));
+  message.set_sequence(lease.sequence);
+}
+
+LeaseReturn LeaseReturnOf(const v1::LeaseReturn& message) {
+  return {Ino{message.ino()}, message.sequence()};
+}
+
+}  // namespace tarn::wire
