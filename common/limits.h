@@ -42,6 +42,11 @@ inline constexpr uint32_t kLocksPerSession = 65'536;         // EFS's own; ENOLC
 inline constexpr uint32_t kOpensPerSession = 1'048'576;      // ENFILE beyond
 inline constexpr uint32_t kSessionsMax = 4'096;
 
+// Leases.
+inline constexpr uint32_t kLeasesPerSession = 262'144;  // nothing new is granted beyond
+// A session that lives but leaves a recall unanswered for so long is fenced.
+inline constexpr int64_t kRecallDeadlineNanos = 30 * kSecondNanos;
+
 // An orphan is freed no sooner than this after its last link went.
 inline constexpr int64_t kOrphanMinAgeNanos = 5 * kSecondNanos;
 

@@ -1,5 +1,6 @@
 #include "server/ops/driver.h"
 
+#include <algorithm>
 #include <cstring>
 #include <string_view>
 
@@ -36,6 +37,34 @@ Status Driver::WithInode(Ino ino, absl::FunctionRef<Status()> then) {
   ASSIGN_OR_RETURN(auto inode, txn->GetInode(ino));
   if (!inode.has_value()) return Error(Errno::kESTALE, "the inode is gone");
   return then();
+}
+
+state::LeaseChanges Driver::ChangesOf(const store::Txn& txn) {
+  state::LeaseChanges changes;
+  txn.ForEachChange([&changes](Ino ino, bool directory, std::string_view name) {
+    auto change = std::find_if(changes.begin(), changes.end(),
+                               [ino](const state::LeaseChange& c) { return c.ino == ino; });
+    if (change == changes.end()) {
+      change = &changes.emplace_back();
+      change->ino = ino;
+    }
+    change->directory |= directory;
+    if (!name.empty()) change->names.push_back(name);
+  });
+  return changes;
+}
+
+void Driver::GrantChanged(const Caller& caller, const state::LeaseChanges& changes, Ino also) {
+  absl::InlinedVector<Ino, 6> inodes;
+  for (const state::LeaseChange& change : changes) {
+    caller.leases->changed.push_back(change.ino);
+    inodes.push_back(change.ino);
+  }
+  // A name that was there already leaves its directory as it is.
+  if (also != kNoIno && std::find(inodes.begin(), inodes.end(), also) == inodes.end()) {
+    inodes.push_back(also);
+  }
+  leases_.Grant(caller, inodes, state::LeaseTable::Want::kHeld);
 }
 
 bool Driver::AccessIsDue(store::Txn& txn, Ino ino) {

@@ -9,6 +9,11 @@
 // What it adds to the rules (common/posix/rules.h): checks and makes handle tags; pins what is
 // opened; keeps replies of mutations with their change and answers replays from them; records
 // access times (at once where memory allows, else on the pool; never failing the read).
+//
+// Leases (ops/leases.h): before a commit it asks whether others hold what the transaction changes.
+// If so nothing is committed, and the call is parked and run again from the start once they have
+// given it back. What a verb grants is read off its traits, under the latches of the attempt. So no
+// rule knows of leases, and no latch is held while anybody is waited for.
 // Thread safety: safe. Errors: a rule's own; ESTALE for a tag that does not fit.
 // Lifetime: the pool is drained before this goes.
 #pragma once
@@ -22,6 +27,7 @@
 #include "common/verbs.h"
 #include "common/wire/kept.h"
 #include "server/ops/latches.h"
+#include "server/ops/leases.h"
 #include "server/ops/pool.h"
 #include "server/ops/verb_traits.h"
 #include "server/state/open_table.h"
@@ -39,9 +45,9 @@ struct Attempt {
 class Driver {
  public:
   // `changed` runs after each commit that may have left an orphan or unused contents behind.
-  Driver(store::Store& store, state::OpenTable& opens, Latches& latches, Pool& pool,
-         std::function<void()> changed)
-      : store_(store), opens_(opens), latches_(latches), pool_(pool),
+  Driver(store::Store& store, state::OpenTable& opens, Latches& latches, Leases& leases,
+         Pool& pool, std::function<void()> changed)
+      : store_(store), opens_(opens), latches_(latches), leases_(leases), pool_(pool),
         changed_(std::move(changed)) {}
 
   Handle MakeHandle(Ino ino, uint64_t access_point) const;
@@ -58,20 +64,44 @@ class Driver {
   Status WithInode(Ino ino, absl::FunctionRef<Status()> then);
 
  private:
+  // A call that goes on elsewhere than where it came from.
+  template <class V, class Rule>
+  struct Call {
+    Caller caller;
+    typename V::Args args;
+    Done<typename V::Reply> done;
+    LatchSet::Ranks wanted;
+    Rule rule;
+    Turn turn;
+  };
+
   template <class V>
   Status CheckTags(const Caller& caller, const typename V::Args& args) const;
-  // Attempts until there is an answer; nullopt: not to be had on this tier.
+  // Attempts until there is an answer; nullopt: not to be had on this tier, or the turn must wait.
   template <class V, class Rule>
   std::optional<Result<typename V::Reply>> Try(const Caller& caller, const typename V::Args& args,
-                                               store::Tier tier, LatchSet& latches, Rule& rule);
+                                               store::Tier tier, LatchSet& latches, Rule& rule,
+                                               Turn& turn);
   // One attempt under latches that are held. Errors: kBlocked (nothing took effect), the rule's.
   template <class V, class Rule>
   Result<typename V::Reply> Once(Attempt& attempt, const Caller& caller,
-                                 const typename V::Args& args, Rule& rule, bool& touch);
+                                 const typename V::Args& args, Rule& rule, bool& touch,
+                                 Turn& turn);
+  // The end of an attempt that stores: asks for leases, opens, commits with the reply, grants.
+  template <class V>
+  Status Commit(Attempt& attempt, const Caller& caller, const typename V::Args& args,
+                const Result<typename V::Reply>& answer, Turn& turn);
   // On the pool: the kept reply of a replay, or an attempt that may block.
   template <class V, class Rule>
-  Result<typename V::Reply> RunToEnd(const Caller& caller, const typename V::Args& args,
-                                     LatchSet::Ranks wanted, Rule& rule);
+  void RunToEnd(Call<V, Rule> call, bool replay);
+  template <class V, class Rule>
+  void Park(Call<V, Rule> call, bool for_grace);
+  // What a call that changed nothing grants, and a new inode.
+  template <class V>
+  void GrantRead(const Caller& caller, const typename V::Args& args,
+                 const Result<typename V::Reply>& answer);
+  // Grants what is held already of what was changed.
+  void GrantChanged(const Caller& caller, const state::LeaseChanges& changes, Ino also);
   template <class V>
   std::optional<Result<typename V::Reply>> FindKept(const Caller& caller,
                                                     const typename V::Args& args);
@@ -83,6 +113,7 @@ class Driver {
   static LatchSet::Mode ModeOf(const typename V::Args& args) {
     return Stores<V>(args) ? LatchSet::Mode::kExclusive : LatchSet::Mode::kShared;
   }
+  static state::LeaseChanges ChangesOf(const store::Txn& txn);
   std::unique_ptr<store::Txn> Begin(store::Tier tier, LatchSet& latches);
   // Whether the inode's access time is due, as far as `txn` sees it without waiting.
   static bool AccessIsDue(store::Txn& txn, Ino ino);
@@ -90,6 +121,7 @@ class Driver {
   store::Store& store_;
   state::OpenTable& opens_;
   Latches& latches_;
+  Leases& leases_;
   Pool& pool_;
   const std::function<void()> changed_;
 };

@@ -13,6 +13,12 @@ namespace {
 constexpr uint64_t kBytesTotal = (uint64_t{1} << 63) - (uint64_t{1} << 20);
 constexpr uint64_t kInodesTotal = uint64_t{1} << 48;
 
+// Of events and grants: above all that an earlier run can have used, who numbered from its own
+// start on and did not grant a million times a second ever since.
+uint64_t FirstNumber(Clock& clock) {
+  return static_cast<uint64_t>(clock.Now().ns / 1000) + 1;
+}
+
 // True: it moves a directory to another parent, so the paths of others must not change meanwhile.
 Result<bool> MovesDirectory(store::Txn& txn, const RenameArgs& args) {
   if (args.dir.ino == args.new_dir.ino) return false;
@@ -41,15 +47,21 @@ std::unique_ptr<LocalFs> LocalFs::Make(std::unique_ptr<store::Store> store, Cloc
 LocalFsImpl::LocalFsImpl(std::unique_ptr<store::Store> store, Clock& clock,
                          const LocalFsOptions& options)
     : store_(std::move(store)),
-      reclaimer_(*store_, clock, latches_, opens_, options.grace, [this] { housekeeper_.Wake(); }),
+      lease_table_(FirstNumber(clock)),
+      reclaimer_(*store_, clock, latches_, opens_, lease_table_, options.grace,
+                 [this] { housekeeper_.Wake(); }),
       pool_(std::make_unique<Pool>(std::max(1, options.pool_threads))),
       locks_(std::make_shared<Locks>(opens_, *pool_, options.grace,
                                      [this] { housekeeper_.Wake(); })),
-      driver_(*store_, opens_, latches_, *pool_, [this] { reclaimer_.NoteChange(); }),
+      leases_(std::make_shared<Leases>(
+          lease_table_, clock, *pool_, options.grace, [this] { housekeeper_.Wake(); },
+          [this](Ino ino) { reclaimer_.NoteReleased(ino); })),
+      driver_(*store_, opens_, latches_, *leases_, *pool_, [this] { reclaimer_.NoteChange(); }),
       housekeeper_([this] { return Round(); }) {}
 
 LocalFsImpl::~LocalFsImpl() {
   locks_->Stop();
+  leases_->Stop(Errno::kEINTR);
   reclaimer_.Stop();
   housekeeper_.Stop();
   pool_.reset();   // runs what was posted
@@ -58,7 +70,9 @@ LocalFsImpl::~LocalFsImpl() {
 
 absl::Duration LocalFsImpl::Round() {
   absl::Duration pause = absl::InfiniteDuration();
-  if (locks_->RecheckHolders()) pause = absl::Nanoseconds(kHeartbeatNanos);
+  const bool for_locks = locks_->RecheckHolders();
+  const bool for_leases = leases_->Recheck();
+  if (for_locks || for_leases) pause = absl::Nanoseconds(kHeartbeatNanos);
   if (auto next = reclaimer_.Round(); next.has_value()) {
     pause = std::min(pause, absl::Nanoseconds(*next));
   }
@@ -71,6 +85,7 @@ void LocalFsImpl::EndSession(SessionId session) {
   // Opens first: a lock that is being set meanwhile looks for its open afterwards.
   const std::vector<Ino> closed = opens_.DropSession(session);
   locks_->DropSession(session);
+  leases_->DropSession(session);
   for (Ino ino : closed) reclaimer_.NoteReleased(ino);
 }
 
@@ -90,7 +105,13 @@ Status LocalFsImpl::ReclaimLock(const Caller& caller, const SetLockArgs& lock) {
 
 void LocalFsImpl::EndGrace() {
   locks_->EndGrace();
+  leases_->EndGrace();
   reclaimer_.EndGrace();
+}
+
+void LocalFsImpl::SetExpireSilent(ExpireSilent expire) {
+  leases_->SetExpireSilent(expire);
+  locks_->SetExpireSilent(std::move(expire));
 }
 
 // ---- verbs that are their rule ----

@@ -2,24 +2,31 @@
 // latches, opens and locks; the rules of common/posix do the thinking.
 //
 // A verb runs on the thread that calls it as far as memory serves, else on the pool. A lock that
-// must wait is parked as a record and answered by whoever frees it. Handles are checked against
+// must wait is parked as a record and answered by whoever frees it; so is a request that must wait
+// for leases of others (ops/leases.h). Handles are checked against
 // their tags first, and replies get theirs (Caller::access_point).
 // Thread safety: safe. Lifetime: stop calling before destroying; the destructor answers what is
 // parked with EINTR and joins its threads.
+// Errors beyond a verb's own: kBlocked, where a parked request was dropped without effect (its
+// session ended, or DropParked): that is no answer, whoever has sent it asks again.
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <vector>
 
+#include "absl/types/span.h"
 #include "common/clock.h"
 #include "common/filesystem.h"
+#include "server/state/lease_table.h"
 #include "server/store/store.h"
 
 namespace tarn::ops {
 
 struct LocalFsOptions {
   int pool_threads = 4;
-  // After a restart with sessions on record: nothing pinned is freed and no new lock is granted
-  // until EndGrace.
+  // After a restart with sessions on record: nothing pinned is freed, no new lock is granted, and
+  // nothing is stored until EndGrace: such requests are parked.
   bool grace = false;
 };
 
@@ -33,8 +40,9 @@ class LocalFs : public FileSystem {
   virtual Handle MakeHandle(Ino ino, uint64_t access_point) const = 0;
 
   // ---- sessions (called by the front, which owns their life) ----
-  // Drops all opens and locks of a session that has ended or was fenced; grants what waited. Its id
-  // must not be used again: late calls of it get no open (EBADF).
+  // Drops all opens, locks and leases of a session that has ended or was fenced, and its parked
+  // requests (kBlocked); grants what waited. Its id must not be used again: late calls of it get no
+  // open (EBADF).
   virtual void EndSession(SessionId session) = 0;
   // Restores an open after a restart. Errors: ESTALE (the inode is gone), EBADF (wrong handle).
   virtual Status ReclaimOpen(const Caller& caller, Handle inode, OpenId open,
@@ -42,6 +50,27 @@ class LocalFs : public FileSystem {
   // Restores a lock during grace. Errors: EAGAIN (somebody else holds it), ESTALE.
   virtual Status ReclaimLock(const Caller& caller, const SetLockArgs& lock) = 0;
   virtual void EndGrace() = 0;
+
+  // ---- leases (granted to callers with Caller::leases) ----
+  // Told, with no lock held, on any thread, when there is a new recall for a session to answer.
+  using RecallSink = std::function<void(SessionId session)>;
+  virtual void SetRecallSink(RecallSink sink) = 0;
+  // What a session has still to answer, numbered above `after`: ascending, at most `limit`. Numbers
+  // are never used again, not by a later run of the server either.
+  virtual std::vector<state::OpenRecall> RecallsOf(SessionId session, uint64_t after,
+                                                   size_t limit) const = 0;
+  // The session has done as these recalls say, and gives leases back. Unknown numbers are ignored.
+  // Touches memory only.
+  virtual void ReturnLeases(SessionId session, absl::Span<const uint64_t> recalls,
+                            absl::Span<const LeaseReturn> leases) = 0;
+  // Ends one request if it is parked, with EINTR.
+  virtual void CancelParked(SessionId session, RequestId request) = 0;
+  // Drops all parked requests (kBlocked), now and from now on: the server goes away.
+  virtual void DropParked() = 0;
+  // Told that `holder`, silent or not, has left a recall unanswered for kRecallDeadlineNanos; it
+  // should end the session. May block.
+  using FenceOverdue = std::function<void(SessionId holder)>;
+  virtual void SetFenceOverdue(FenceOverdue fence) = 0;
 
   // Asked, with no lock held and where it may wait for the disk, when `holder` stands in another
   // session's way, and every kHeartbeatNanos while somebody waits for it; true: it was silent

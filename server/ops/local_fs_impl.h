@@ -8,6 +8,7 @@
 
 #include "server/ops/driver.h"
 #include "server/ops/housekeeper.h"
+#include "server/ops/leases.h"
 #include "server/ops/local_fs.h"
 #include "server/ops/locks.h"
 #include "server/ops/orphans.h"
@@ -28,7 +29,21 @@ class LocalFsImpl : public LocalFs {
   Status ReclaimOpen(const Caller& caller, Handle inode, OpenId open, OpenAccess access) override;
   Status ReclaimLock(const Caller& caller, const SetLockArgs& lock) override;
   void EndGrace() override;
-  void SetExpireSilent(ExpireSilent expire) override { locks_->SetExpireSilent(std::move(expire)); }
+  void SetRecallSink(RecallSink sink) override { leases_->SetRecallSink(std::move(sink)); }
+  std::vector<state::OpenRecall> RecallsOf(SessionId session, uint64_t after,
+                                           size_t limit) const override {
+    return lease_table_.RecallsOf(session, after, limit);
+  }
+  void ReturnLeases(SessionId session, absl::Span<const uint64_t> recalls,
+                    absl::Span<const LeaseReturn> leases) override {
+    leases_->Return(session, recalls, leases);
+  }
+  void CancelParked(SessionId session, RequestId request) override {
+    leases_->CancelParked(session, request);
+  }
+  void DropParked() override { leases_->Stop(Errno::kBlocked); }
+  void SetFenceOverdue(FenceOverdue fence) override { leases_->SetFenceOverdue(std::move(fence)); }
+  void SetExpireSilent(ExpireSilent expire) override;
   void ReclaimNow() override { reclaimer_.ReclaimNow(); }
 
 #define TARN_DECLARE_VERB(verb, args, reply, mutates) \
@@ -49,9 +64,11 @@ class LocalFsImpl : public LocalFs {
   const std::unique_ptr<store::Store> store_;
   Latches latches_;
   state::OpenTable opens_;
+  state::LeaseTable lease_table_;
   Reclaimer reclaimer_;
   std::unique_ptr<Pool> pool_;
   const std::shared_ptr<Locks> locks_;
+  const std::shared_ptr<Leases> leases_;
   Driver driver_;
   Housekeeper housekeeper_;
 };

@@ -14,9 +14,10 @@ constexpr int64_t kRetryNanos = 30 * kSecondNanos;       // after a failure of t
 }  // namespace
 
 Reclaimer::Reclaimer(store::Store& store, Clock& clock, Latches& latches,
-                     const state::OpenTable& opens, bool grace, std::function<void()> wake)
-    : store_(store), clock_(clock), latches_(latches), opens_(opens), wake_(std::move(wake)),
-      grace_(grace), next_(clock.Now().ns) {}
+                     const state::OpenTable& opens, const state::LeaseTable& leases, bool grace,
+                     std::function<void()> wake)
+    : store_(store), clock_(clock), latches_(latches), opens_(opens), leases_(leases),
+      wake_(std::move(wake)), grace_(grace), next_(clock.Now().ns) {}
 
 void Reclaimer::NoteChange() {
   if (scheduled_.load(std::memory_order_acquire)) return;
@@ -107,11 +108,12 @@ std::optional<int64_t> Reclaimer::FreeDue() {
 }
 
 bool Reclaimer::IsPinned(Ino ino) {
-  if (!opens_.IsOpen(ino)) return false;
+  const auto in_use = [&] { return opens_.IsOpen(ino) || leases_.IsHeld(ino); };
+  if (!in_use()) return false;
   MutexLock lock(&mu_);
   // Noted first, then looked at again: a release in between is seen here or sees the note.
   pinned_.insert(ino);
-  if (opens_.IsOpen(ino)) return true;
+  if (in_use()) return true;
   pinned_.erase(ino);
   return false;
 }

@@ -1,5 +1,5 @@
-// Frees what nothing refers to any more: orphans (inodes without a name) that nobody has open, and
-// contents that truncations left behind.
+// Frees what nothing refers to any more: orphans (inodes without a name) that nobody has open or
+// holds a lease on, and contents that truncations left behind.
 //
 // An orphan is freed no sooner than kOrphanMinAgeNanos after its last name went, so that an open
 // which found the name just before still succeeds. After a restart nothing is freed until the grace
@@ -18,6 +18,7 @@
 #include "common/clock.h"
 #include "common/sync.h"
 #include "server/ops/latches.h"
+#include "server/state/lease_table.h"
 #include "server/state/open_table.h"
 #include "server/store/store.h"
 
@@ -27,11 +28,11 @@ class Reclaimer {
  public:
   // `wake` asks for a Round soon; it is called with no lock held.
   Reclaimer(store::Store& store, Clock& clock, Latches& latches, const state::OpenTable& opens,
-            bool grace, std::function<void()> wake);
+            const state::LeaseTable& leases, bool grace, std::function<void()> wake);
 
   // An operation has committed that may have left an orphan or contents behind.
   void NoteChange();
-  // The last open of an inode went.
+  // The last open or lease of an inode went.
   void NoteReleased(Ino ino);
   void EndGrace();
   // Makes rounds end early from now on.
@@ -46,7 +47,7 @@ class Reclaimer {
  private:
   // Looks through all orphans; the due time (by the wall clock) of the next one.
   std::optional<int64_t> FreeDue() ABSL_EXCLUSIVE_LOCKS_REQUIRED(round_mu_);
-  // Remembers that it is to be freed when its last open goes; false: nobody has it open.
+  // Remembers that it is to be freed when its last open and lease go; false: there are none.
   bool IsPinned(Ino ino);
   // False: it could not be freed now.
   bool Free(Ino ino);
@@ -56,6 +57,7 @@ class Reclaimer {
   Clock& clock_;
   Latches& latches_;
   const state::OpenTable& opens_;
+  const state::LeaseTable& leases_;
   const std::function<void()> wake_;
   std::atomic<bool> stopping_{false};
   std::atomic<bool> grace_;
@@ -64,7 +66,7 @@ class Reclaimer {
   Mutex round_mu_;
   Mutex mu_;
   std::optional<int64_t> next_ ABSL_GUARDED_BY(mu_);  // wall clock, ns
-  // Orphans that a round met and somebody has open.
+  // Orphans that a round met and somebody has open or a lease on.
   absl::flat_hash_set<Ino> pinned_ ABSL_GUARDED_BY(mu_);
 };
 

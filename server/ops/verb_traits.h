@@ -49,6 +49,10 @@ Ino OpenedIno(const typename V::Args& args, const typename V::Reply& reply) {
   }
 }
 
+// The inode that such a verb, or another that makes one, replies with.
+inline Ino OpenedOrMade(const EntryReply& reply) { return reply.handle.ino; }
+inline Ino OpenedOrMade(const CreateReply& reply) { return reply.entry.handle.ino; }
+
 // Whether this call changes what is stored, so that its reply must be kept. An open that does not
 // truncate is not: to run it again is the same.
 template <class V>
@@ -78,6 +82,48 @@ inline constexpr bool kFrees =
     std::same_as<V, verbs::Rename> || std::same_as<V, verbs::SetAttr> ||
     std::same_as<V, verbs::Open> || std::same_as<V, verbs::Create> ||
     std::same_as<V, verbs::CreateTmp> || std::same_as<V, verbs::Allocate>;
+
+// What a verb grants to a caller that caches, after it has succeeded. Whatever it is, a change also
+// grants again what the caller held already of the inodes that it changed.
+enum class Grants : uint8_t {
+  kNothing,
+  kInode,    // the inode that the arguments name
+  kName,     // a directory and what its name leads to; the directory alone if that is ENOENT
+  kListing,  // a directory and the entries that come with attributes
+  kMade,     // the inode of the reply; the directory, if held already
+};
+
+template <class V>
+inline constexpr Grants kGrants = Grants::kNothing;
+template <> inline constexpr Grants kGrants<verbs::Lookup> = Grants::kName;
+template <> inline constexpr Grants kGrants<verbs::GetAttr> = Grants::kInode;
+template <> inline constexpr Grants kGrants<verbs::ReadLink> = Grants::kInode;
+template <> inline constexpr Grants kGrants<verbs::Open> = Grants::kInode;  // but to truncate
+template <> inline constexpr Grants kGrants<verbs::Read> = Grants::kInode;
+template <> inline constexpr Grants kGrants<verbs::GetXattr> = Grants::kInode;
+template <> inline constexpr Grants kGrants<verbs::ListXattr> = Grants::kInode;
+template <> inline constexpr Grants kGrants<verbs::ReadDir> = Grants::kListing;
+template <> inline constexpr Grants kGrants<verbs::Create> = Grants::kMade;
+template <> inline constexpr Grants kGrants<verbs::CreateTmp> = Grants::kMade;
+template <> inline constexpr Grants kGrants<verbs::MakeNode> = Grants::kMade;
+template <> inline constexpr Grants kGrants<verbs::MakeDir> = Grants::kMade;
+template <> inline constexpr Grants kGrants<verbs::SymLink> = Grants::kMade;
+
+// Its reply can have news of leases at all.
+template <class V>
+inline constexpr bool kHasNews = V::kMutates || kGrants<V> != Grants::kNothing;
+
+// An error that is the answer as the record has it, so that it can be cached under a lease.
+template <class V>
+constexpr bool TellsAbsence(Errno code) {
+  if constexpr (std::same_as<V, verbs::Lookup>) return code == Errno::kENOENT;
+  if constexpr (std::same_as<V, verbs::GetXattr>) return code == Errno::kENODATA;
+  return false;
+}
+
+// The kernel keeps what it returns, whatever is said with it.
+template <class V>
+inline constexpr bool kReadsData = std::same_as<V, verbs::Read>;
 
 // A verb's number with kept replies.
 template <class V>

@@ -4,6 +4,8 @@
 
 #include "common/wire/convert.h"
 #include "common/wire/frame.h"
+#include "common/wire/lease.h"
+#include "server/ops/verb_traits.h"
 #include "server/rpc/volume.h"
 
 namespace tarn::rpc {
@@ -59,10 +61,14 @@ bool Waits(const google::protobuf::MessageLite& request) { return false; }
 }  // namespace
 
 template <class V>
-Bytes FilesystemService::EncodeReply(const Result<typename V::Reply>& result) {
+Bytes FilesystemService::EncodeReply(const state::Session& session,
+                                     const Result<typename V::Reply>& result,
+                                     const LeaseNews* news) {
   typename wire::WireOf<V>::Reply message;
   v1::ReplyHeader& header = *message.mutable_header();
   header.set_server_time(clock_.Now().ns);
+  header.set_last_event(session.last_event());
+  if (news != nullptr) wire::Fill(*news, header);
   if (!result.ok()) {
     header.set_error(static_cast<int32_t>(result.error().code));
     header.set_message(result.error().message);
@@ -122,7 +128,7 @@ grpc::ServerUnaryReactor* FilesystemService::Serve(grpc::CallbackServerContext* 
   Status valid = wire::Take(header.caller(), caller);
   if (valid.ok()) valid = wire::Take(message, args);
   if (!valid.ok()) {
-    session->Finish(id, EncodeReply<V>(valid.error()), /*interrupted=*/false);
+    session->Finish(id, EncodeReply<V>(*session, valid.error(), nullptr), /*interrupted=*/false);
     return reactor;
   }
   const state::SessionFacts& facts = session->facts();
@@ -134,8 +140,13 @@ grpc::ServerUnaryReactor* FilesystemService::Serve(grpc::CallbackServerContext* 
   caller.cancellation = std::move(admitted.cancellation);
 
   ops::LocalFs& fs = static_cast<Volume*>(facts.volume)->fs();
-  Done<typename V::Reply> done = [this, session, id](Result<typename V::Reply> result) {
-    session->Finish(id, EncodeReply<V>(result), result.code() == Errno::kEINTR);
+  std::shared_ptr<LeaseNews> news;
+  if (ops::kHasNews<V> && session->caches()) news = std::make_shared<LeaseNews>();
+  caller.leases = news;
+  Done<typename V::Reply> done = [this, session, id, news](Result<typename V::Reply> result) {
+    if (result.code() == Errno::kBlocked) return session->Drop(id);
+    session->Finish(id, EncodeReply<V>(*session, result, news.get()),
+                    result.code() == Errno::kEINTR);
   };
   V::Call(fs, caller, std::move(args), std::move(done));
   return reactor;

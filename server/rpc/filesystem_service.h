@@ -44,7 +44,8 @@ class FilesystemService final : public RawFilesystemService {
   grpc::ServerUnaryReactor* Serve(grpc::CallbackServerContext* context,
                                   const grpc::ByteBuffer& request, grpc::ByteBuffer* answer);
   template <class V>
-  Bytes EncodeReply(const Result<typename V::Reply>& result);
+  Bytes EncodeReply(const state::Session& session, const Result<typename V::Reply>& result,
+                    const LeaseNews* news);
 
   state::SessionTable& sessions_;
   Clock& clock_;

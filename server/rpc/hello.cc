@@ -59,7 +59,7 @@ void FillHello(const state::Session& session, Clock& clock, v1::HelloReply& repl
   const Volume& volume = *static_cast<const Volume*>(facts.volume);
   const store::Identity& identity = volume.store().identity();
   reply.set_version(kProtocolVersion);
-  reply.set_features(v1::FEATURE_NONE);
+  reply.set_features(session.caches() ? v1::FEATURE_LEASES : v1::FEATURE_NONE);
   wire::Fill(facts.id, *reply.mutable_session());
   reply.set_epoch(facts.epoch);
   reply.set_reclaim(session.phase() == state::Session::Phase::kReclaiming);

@@ -25,6 +25,7 @@ struct Shared {
   explicit Shared(Clock& clock) : sessions(clock) {}
   std::vector<std::unique_ptr<Volume>> owned;
   VolumeMap volumes;
+  EventStreams streams;
   state::SessionTable sessions;
 };
 
@@ -36,7 +37,7 @@ class ServerImpl final : public Server {
         volumes_(shared_->volumes),
         control_([this] { sessions_.Tick(); }),
         filesystem_service_(sessions_, clock),
-        session_service_(sessions_, volumes_, control_, clock),
+        session_service_(sessions_, volumes_, shared_->streams, control_, clock),
         admin_service_(sessions_, volumes_) {}
   ~ServerImpl() override {
     Stop();
@@ -62,9 +63,9 @@ class ServerImpl final : public Server {
 Status ServerImpl::Start(const std::string& listen,
                          const std::vector<ops::LocalFs*>& file_systems) {
   for (ops::LocalFs* fs : file_systems) {
-    Volume& volume = *shared_->owned.emplace_back(std::make_unique<Volume>(*fs));
+    Volume& volume = *shared_->owned.emplace_back(std::make_unique<Volume>(*fs, shared_->streams));
     volumes_[fs->store().identity().name] = &volume;
-    RETURN_IF_ERROR(volume.Attach({shared_, &sessions_}));
+    RETURN_IF_ERROR(volume.Attach({shared_, &sessions_}, {shared_, &shared_->streams}));
   }
   grpc::EnableDefaultHealthCheckService(true);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
@@ -94,7 +95,8 @@ Status ServerImpl::Start(const std::string& listen,
 void ServerImpl::Stop() {
   if (server_ == nullptr) return;
   sessions_.Stop();
-  session_service_.Stop();
+  for (const auto& volume : shared_->owned) volume->fs().DropParked();
+  shared_->streams.Stop();
   server_->Shutdown(std::chrono::system_clock::now() + kDrain);
   server_->Wait();
   server_.reset();

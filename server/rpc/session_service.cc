@@ -8,7 +8,7 @@
 #include "common/limits.h"
 #include "common/log.h"
 #include "common/wire/convert.h"
-#include "server/rpc/event_stream.h"
+#include "common/wire/lease.h"
 #include "server/rpc/hello.h"
 
 namespace tarn::rpc {
@@ -49,15 +49,6 @@ grpc::Status CheckHello(const v1::HelloRequest& request) {
 
 }  // namespace
 
-void EventStream::End(const grpc::Status& status) {
-  if (!ended_.exchange(true)) Finish(status);
-}
-
-void EventStream::OnDone() {
-  service_.Forget(this);
-  delete this;
-}
-
 template <class Request>
 std::shared_ptr<Session> SessionService::Find(const Request& request) {
   return sessions_.Find(wire::SessionIdOf(request.session()), request.epoch());
@@ -86,6 +77,7 @@ grpc::Status SessionService::SayHello(const v1::HelloRequest& request, v1::Hello
     reply.set_message(session.error().message);
     return grpc::Status::OK;
   }
+  (*session)->SetCaches((request.features() & v1::FEATURE_LEASES) != 0);
   FillHello(**session, clock_, reply);
   return grpc::Status::OK;
 }
@@ -123,6 +115,7 @@ grpc::ServerUnaryReactor* SessionService::Heartbeat(grpc::CallbackServerContext*
   if (session == nullptr || session->phase() != Session::Phase::kActive) {
     return Finish(context, NoSession());
   }
+  reply->set_last_event(session->last_event());
   reply->set_server_time(clock_.Now().ns);
   return Finish(context, grpc::Status::OK);
 }
@@ -132,7 +125,10 @@ grpc::ServerUnaryReactor* SessionService::Cancel(grpc::CallbackServerContext* co
                                                  v1::CancelReply* reply) {
   const std::shared_ptr<Session> session = Find(*request);
   if (session == nullptr) return Finish(context, NoSession());
-  session->Cancel({request->slot(), request->sequence()});
+  const RequestId id{request->slot(), request->sequence()};
+  session->Cancel(id);
+  const state::SessionFacts& facts = session->facts();
+  static_cast<Volume*>(facts.volume)->fs().CancelParked(facts.id, id);
   return Finish(context, grpc::Status::OK);
 }
 
@@ -186,34 +182,31 @@ grpc::Status SessionService::DoReclaim(const v1::ReclaimRequest& request,
 grpc::ServerWriteReactor<v1::Event>* SessionService::Events(grpc::CallbackServerContext* context,
                                                             const v1::EventsRequest* request) {
   const std::shared_ptr<Session> session = Find(*request);
-  const SessionId id = wire::SessionIdOf(request->session());
-  auto* const stream = new EventStream(*this, id);
-  EventStream* older = nullptr;
-  bool stopped = false;
-  if (session != nullptr) {
-    MutexLock lock(&mu_);
-    stopped = stopped_;
-    if (!stopped) older = std::exchange(streams_[id], stream);
-    // Under the lock: a stream in the table is not done, so it can be ended.
-    if (older != nullptr) older->End({grpc::StatusCode::ABORTED, "a newer stream took over"});
+  auto* const stream = new EventStream(streams_, session);
+  if (session == nullptr) {
+    stream->End(NoSession());
+    return stream;
   }
-  if (session == nullptr) stream->End(NoSession());
-  if (stopped) stream->End({grpc::StatusCode::UNAVAILABLE, "the server stops"});
+  const SessionId id = session->facts().id;
+  streams_.Add(id, stream);
+  streams_.Wake(id);  // what is still open of before
   return stream;
 }
 
-void SessionService::Forget(EventStream* stream) {
-  MutexLock lock(&mu_);
-  const auto it = streams_.find(stream->session());
-  if (it != streams_.end() && it->second == stream) streams_.erase(it);
-}
-
-void SessionService::Stop() {
-  MutexLock lock(&mu_);
-  stopped_ = true;
-  for (const auto& [id, stream] : streams_) {
-    stream->End({grpc::StatusCode::UNAVAILABLE, "the server stops"});
+grpc::ServerUnaryReactor* SessionService::ReturnLeases(grpc::CallbackServerContext* context,
+                                                       const v1::ReturnLeasesRequest* request,
+                                                       v1::ReturnLeasesReply* reply) {
+  const std::shared_ptr<Session> session = Find(*request);
+  if (session == nullptr) return Finish(context, NoSession());
+  std::vector<LeaseReturn> leases;
+  leases.reserve(static_cast<size_t>(request->leases_size()));
+  for (const v1::LeaseReturn& lease : request->leases()) {
+    leases.push_back(wire::LeaseReturnOf(lease));
   }
+  const state::SessionFacts& facts = session->facts();
+  const std::vector<uint64_t> recalls(request->recalls().begin(), request->recalls().end());
+  static_cast<Volume*>(facts.volume)->fs().ReturnLeases(facts.id, recalls, leases);
+  return Finish(context, grpc::Status::OK);
 }
 
 }  // namespace tarn::rpc

@@ -1,8 +1,20 @@
 #include "server/rpc/volume.h"
 
+#include "server/rpc/event_stream.h"
+
 namespace tarn::rpc {
 
-Status Volume::Attach(std::shared_ptr<state::SessionTable> sessions) {
+namespace {
+
+state::Standing StandingOf(const store::SessionRecord& record) {
+  if (record.fenced) return state::Standing::kFenced;
+  return record.silent ? state::Standing::kSilent : state::Standing::kLive;
+}
+
+}  // namespace
+
+Status Volume::Attach(std::shared_ptr<state::SessionTable> sessions,
+                      std::shared_ptr<EventStreams> streams) {
   ASSIGN_OR_RETURN(const std::vector<store::SessionRecord> records, store().LoadSessions());
   std::vector<state::SessionTable::Loaded> loaded;
   loaded.reserve(records.size());
@@ -15,19 +27,32 @@ Status Volume::Attach(std::shared_ptr<state::SessionTable> sessions) {
                        .read_only = record.read_only,
                        .client_name = record.client_name,
                        .opened = record.opened},
-                      record.fenced});
+                      StandingOf(record)});
   }
   sessions->AddVolume(*this, std::move(loaded));
+  fs_.SetRecallSink([streams = std::move(streams)](SessionId id) { streams->Wake(id); });
+  fs_.SetFenceOverdue([sessions](SessionId holder) { sessions->Fence(holder); });
   fs_.SetExpireSilent([sessions = std::move(sessions)](SessionId holder) {
     return sessions->ExpireSilent(holder);
   });
   return Ok();
 }
 
-Status Volume::Save(const state::SessionFacts& facts, bool fenced) {
+void Volume::Detach() {
+  fs_.SetExpireSilent(nullptr);
+  fs_.SetFenceOverdue(nullptr);
+  fs_.SetRecallSink(nullptr);
+}
+
+void Volume::TellFenced(SessionId id) {
+  streams_.End(id, {grpc::StatusCode::UNAUTHENTICATED, "the session was fenced: say Hello"});
+}
+
+Status Volume::Save(const state::SessionFacts& facts, state::Standing standing) {
   return store().PutSession({.id = facts.id,
                              .epoch = facts.epoch,
-                             .fenced = fenced,
+                             .fenced = standing == state::Standing::kFenced,
+                             .silent = standing == state::Standing::kSilent,
                              .read_only = facts.read_only,
                              .access_point = facts.access_point,
                              .root = facts.root,

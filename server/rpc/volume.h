@@ -10,27 +10,32 @@
 
 namespace tarn::rpc {
 
+class EventStreams;
+
 // Thread safety: safe. Lifetime: as long as the table of sessions; the LocalFs outlives it.
 class Volume : public state::SessionVolume {
  public:
-  explicit Volume(ops::LocalFs& fs) : fs_(fs) {}
+  Volume(ops::LocalFs& fs, EventStreams& streams) : fs_(fs), streams_(streams) {}
 
   ops::LocalFs& fs() const { return fs_; }
   store::Store& store() const { return fs_.store(); }
 
-  // Hands the sessions on record to the table and lets the file system ask it about silent ones.
-  // Errors: EIO.
-  Status Attach(std::shared_ptr<state::SessionTable> sessions);
-  // Undoes it; a question that is under way may outlast this call.
-  void Detach() { fs_.SetExpireSilent(nullptr); }
+  // Hands the sessions on record to the table, and lets the file system ask it about silent ones
+  // and tell `streams` of recalls. What it is given is kept alive until Detach, and beyond by a
+  // question that is under way then. Errors: EIO.
+  Status Attach(std::shared_ptr<state::SessionTable> sessions,
+                std::shared_ptr<EventStreams> streams);
+  void Detach();
 
-  Status Save(const state::SessionFacts& facts, bool fenced) override;
+  Status Save(const state::SessionFacts& facts, state::Standing standing) override;
   Status Forget(SessionId id) override { return store().DeleteSession(id); }
   void EndSession(SessionId id) override { fs_.EndSession(id); }
+  void TellFenced(SessionId id) override;
   void EndGrace() override { fs_.EndGrace(); }
 
  private:
   ops::LocalFs& fs_;
+  EventStreams& streams_;
 };
 
 }  // namespace tarn::rpc

@@ -70,20 +70,27 @@ void Session::Run(Slot& slot, RequestId id, RequestKind kind, Answer& answer,
 }
 
 void Session::Finish(RequestId id, const Bytes& reply, bool interrupted) {
+  Conclude(id, &reply, interrupted);
+}
+
+void Session::Drop(RequestId id) { Conclude(id, nullptr, /*interrupted=*/false); }
+
+void Session::Conclude(RequestId id, const Bytes* reply, bool interrupted) {
   absl::InlinedVector<Answer, 1> listeners;
   absl::AnyInvocable<void() &&> drained;
   bool dropped = false;
   {
     MutexLock lock(&mu_);
     Slot& slot = *slots_[id.slot];
-    dropped = slot.dropped && interrupted && slot.cancelled != id.sequence;
+    dropped = reply == nullptr ||
+              (slot.dropped && interrupted && slot.cancelled != id.sequence);
     slot.state = dropped ? SlotState::kIdle : SlotState::kDone;
-    if (slot.mutates && !dropped) slot.reply = reply;
+    if (slot.mutates && !dropped) slot.reply = *reply;
     slot.cancellation.reset();
     listeners.swap(slot.listeners);
     if (--running_ == 0) drained = std::move(drained_);
   }
-  for (Answer& answer : listeners) std::move(answer)(dropped ? nullptr : &reply);
+  for (Answer& answer : listeners) std::move(answer)(dropped ? nullptr : reply);
   if (drained) std::move(drained)();
 }
 

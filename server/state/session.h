@@ -25,6 +25,9 @@ namespace tarn::state {
 
 class SessionVolume;
 
+// What a session's record says of it. A silent session is not waited for after a restart.
+enum class Standing : uint8_t { kLive, kSilent, kFenced };
+
 // What a session is; fixed when it opens.
 struct SessionFacts {
   SessionId id;
@@ -76,10 +79,19 @@ class Session {
   void Heard(int64_t now_nanos) { heard_nanos_.store(now_nanos, std::memory_order_relaxed); }
   int64_t heard_nanos() const { return heard_nanos_.load(std::memory_order_relaxed); }
 
+  // Whether its client caches under leases; said with each Hello.
+  void SetCaches(bool caches) { caches_.store(caches, std::memory_order_relaxed); }
+  bool caches() const { return caches_.load(std::memory_order_relaxed); }
+  // Number of the last event sent to it; 0: none.
+  void NoteEvent(uint64_t number) { last_event_.store(number, std::memory_order_relaxed); }
+  uint64_t last_event() const { return last_event_.load(std::memory_order_relaxed); }
+
   // A request arrived. `answer` is consumed when the verdict is kRun or kJoined.
   Admitted Begin(RequestId id, RequestKind kind, Answer& answer);
   // The request that was told to run has its reply (`interrupted`: EINTR): answers whoever waits.
   void Finish(RequestId id, const Bytes& reply, bool interrupted);
+  // The request that was told to run ended without effect and without an answer: it may run again.
+  void Drop(RequestId id);
   // One arrival of a waiting request lost its connection; with the last the request is dropped.
   void Leave(RequestId id);
   // The client wants a waiting request to end; remembered if it has not arrived yet.
@@ -97,6 +109,9 @@ class Session {
   Phase End(absl::AnyInvocable<void() &&> drained);
   // When it was last seen to stand in somebody's way (SessionTable::ExpireSilent); 0: never.
   void SetWanted(int64_t now_nanos) { wanted_nanos_.store(now_nanos, std::memory_order_relaxed); }
+  // What its record says; for SessionTable, under its record_mu_.
+  void SetStanding(Standing standing) { standing_ = standing; }
+  Standing standing() const { return standing_; }
   int64_t wanted_nanos() const { return wanted_nanos_.load(std::memory_order_relaxed); }
   size_t running() const;
 
@@ -119,6 +134,8 @@ class Session {
     std::shared_ptr<Cancellation> cancellation;
   };
 
+  // `reply` null: none.
+  void Conclude(RequestId id, const Bytes* reply, bool interrupted);
   Slot* FindSlot(RequestId id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   Slot& MakeSlot(uint32_t index) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Run(Slot& slot, RequestId id, RequestKind kind, Answer& answer, Admitted& admitted)
@@ -128,6 +145,9 @@ class Session {
   const bool restored_;  // from before a restart: slots may hold replies that only the store knows
   std::atomic<int64_t> heard_nanos_;
   std::atomic<int64_t> wanted_nanos_ = 0;
+  std::atomic<bool> caches_ = false;
+  std::atomic<uint64_t> last_event_ = 0;
+  Standing standing_ = Standing::kLive;
 
   mutable Mutex mu_;
   Phase phase_ ABSL_GUARDED_BY(mu_);

@@ -28,7 +28,7 @@ void SessionTable::AddVolume(SessionVolume& volume, std::vector<Loaded> loaded) 
   {
     MutexLock lock(&mu_);
     for (Loaded& one : loaded) {
-      if (one.fenced) {
+      if (one.standing != Standing::kLive) {
         fenced.push_back(one.facts.id);
         continue;
       }
@@ -84,7 +84,7 @@ Result<std::shared_ptr<Session>> SessionTable::Open(SessionFacts facts, const st
   ASSIGN_OR_RETURN(facts.id, RandomSessionId());
   facts.opened = clock_.Now();
   SessionVolume* const volume = facts.volume;
-  RETURN_IF_ERROR(volume->Save(facts, /*fenced=*/false));
+  RETURN_IF_ERROR(volume->Save(facts, Standing::kLive));
   auto session =
       std::make_shared<Session>(std::move(facts), Session::Phase::kActive, clock_.BootNanos());
   MutexLock lock(&mu_);
@@ -121,13 +121,17 @@ void SessionTable::OneLessToReclaim(SessionVolume& volume) {
 bool SessionTable::End(const std::shared_ptr<Session>& session, Ending ending) {
   SessionVolume* const volume = session->facts().volume;
   const SessionId id = session->facts().id;
-  if (ending == Ending::kFenced) {
-    const Status saved = volume->Save(session->facts(), /*fenced=*/true);
-    if (!saved.ok()) {
-      LogError("session of {} cannot be fenced: {}", session->facts().client_name,
-               saved.error().message);
-      return false;
+  {
+    MutexLock lock(&record_mu_);
+    if (ending == Ending::kFenced) {
+      const Status saved = volume->Save(session->facts(), Standing::kFenced);
+      if (!saved.ok()) {
+        LogError("session of {} cannot be fenced: {}", session->facts().client_name,
+                 saved.error().message);
+        return false;
+      }
     }
+    session->SetStanding(Standing::kFenced);  // Record leaves it alone from now on
   }
   // Requests that still run may yet open or lock something: end once more after the last.
   const Session::Phase before = session->End([volume, id] { volume->EndSession(id); });
@@ -141,7 +145,10 @@ bool SessionTable::End(const std::shared_ptr<Session>& session, Ending ending) {
   const Status forgotten = volume->Forget(id);
   if (!forgotten.ok()) LogWarning("a session's record stays: {}", forgotten.error().message);
   if (before != Session::Phase::kActive) OneLessToReclaim(*volume);
-  if (ending == Ending::kFenced) LogWarning("fenced {}", session->facts().client_name);
+  if (ending == Ending::kFenced) {
+    LogWarning("fenced {}", session->facts().client_name);
+    volume->TellFenced(id);
+  }
   return true;
 }
 
@@ -157,9 +164,25 @@ bool SessionTable::ExpireSilent(SessionId holder) {
   return IsSilent(*session) && End(session, Ending::kFenced);
 }
 
+void SessionTable::Fence(SessionId holder) {
+  const std::shared_ptr<Session> session = Lookup(holder);
+  if (session != nullptr) End(session, Ending::kFenced);
+}
+
+void SessionTable::Record(Session& session, Standing standing) {
+  MutexLock lock(&record_mu_);
+  if (session.standing() == standing || session.standing() == Standing::kFenced) return;
+  const Status saved = session.facts().volume->Save(session.facts(), standing);
+  if (saved.ok()) {
+    session.SetStanding(standing);
+  } else {
+    LogWarning("a session's record stays: {}", saved.error().message);
+  }
+}
+
 void SessionTable::Tick() {
   const int64_t now = clock_.BootNanos();
-  std::vector<std::shared_ptr<Session>> doomed;
+  std::vector<std::shared_ptr<Session>> doomed, all;
   {
     ReaderMutexLock lock(&mu_);
     for (const auto& [id, session] : sessions_) {
@@ -171,9 +194,13 @@ void SessionTable::Tick() {
                           now - session->wanted_nanos() < 2 * kHeartbeatNanos;
       const bool in_the_way = wanted && silent > kSessionLifetimeNanos;
       if (late || in_the_way || silent > kSilentSessionMaxNanos) doomed.push_back(session);
+      if (session->phase() == Session::Phase::kActive) all.push_back(session);
     }
   }
   for (const std::shared_ptr<Session>& session : doomed) End(session, Ending::kFenced);
+  for (const std::shared_ptr<Session>& session : all) {
+    Record(*session, IsSilent(*session) ? Standing::kSilent : Standing::kLive);
+  }
 }
 
 void SessionTable::Stop() {

@@ -2,7 +2,8 @@
 //
 // A silent session keeps what it holds until it is in somebody's way or a day passes (the courteous
 // server). A restart brings the sessions on record back as resumable; a volume's grace period ends
-// when all of them have reclaimed, or after one lifetime, and who has not is fenced first.
+// when all of them have reclaimed, or after one lifetime, and who has not is fenced first. Sessions
+// that their records say were silent are finished off at once instead of being waited for.
 #pragma once
 
 #include <atomic>
@@ -24,26 +25,29 @@ class SessionVolume {
  public:
   virtual ~SessionVolume() = default;
   // Puts the session on record, durably. Errors: EIO, ENOSPC.
-  virtual Status Save(const SessionFacts& facts, bool fenced) = 0;
+  virtual Status Save(const SessionFacts& facts, Standing standing) = 0;
   // Takes it off the record.
   virtual Status Forget(SessionId id) = 0;
-  // Drops its opens and locks. Idempotent.
+  // Drops its opens, locks and leases. Idempotent.
   virtual void EndSession(SessionId id) = 0;
+  // It has been fenced: its client should hear of it soon.
+  virtual void TellFenced(SessionId) {}
   virtual void EndGrace() = 0;
 };
 
 // Thread safety: safe.
-// Lock order: mu_ before Session's; volumes are called with neither held.
+// Lock order: record_mu_ (the only one held while a volume is called, and only for Save), mu_, then
+// Session's.
 // Lifetime: outlives the services; volumes outlive it.
 class SessionTable {
  public:
   explicit SessionTable(Clock& clock) : clock_(clock) {}
 
-  // Before serving: a volume with the sessions found on its record; those `fenced` are finished
-  // off.
+  // Before serving: a volume with the sessions found on its record; all but the live ones are
+  // finished off.
   struct Loaded {
     SessionFacts facts;
-    bool fenced = false;
+    Standing standing = Standing::kLive;
   };
   void AddVolume(SessionVolume& volume, std::vector<Loaded> loaded);
 
@@ -67,8 +71,11 @@ class SessionTable {
   // True: fenced now. May block.
   bool ExpireSilent(SessionId holder);
 
+  // `holder` lives but does not do what others wait for: fences it. May block.
+  void Fence(SessionId holder);
+
   // To be called about once a second: ends grace periods, fences sessions that are in the way or
-  // silent for a day. May block.
+  // silent for a day, puts on record who has become silent or is heard again. May block.
   void Tick();
 
   // Nothing is admitted any more and waiting requests are dropped, unanswered: their clients will
@@ -90,6 +97,8 @@ class SessionTable {
   std::shared_ptr<Session> Lookup(SessionId id) const;
   // False: could not be put on record, or somebody else ends it.
   bool End(const std::shared_ptr<Session>& session, Ending ending);
+  // Puts on record whether the session is silent.
+  void Record(Session& session, Standing standing);
   void OneLessToReclaim(SessionVolume& volume);
   // Fences the longest silent session if the table is full. Errors: ENFILE (nobody is silent).
   Status MakeRoom();
@@ -98,6 +107,7 @@ class SessionTable {
   Clock& clock_;
   std::atomic<bool> stopping_ = false;
 
+  Mutex record_mu_;  // orders what is put on record of one session
   mutable Mutex mu_;
   absl::flat_hash_map<SessionId, std::shared_ptr<Session>> sessions_ ABSL_GUARDED_BY(mu_);
   absl::flat_hash_map<std::string, SessionId> nonces_ ABSL_GUARDED_BY(mu_);

@@ -136,6 +136,7 @@ std::string EncodeSession(const SessionRecord& session) {
   m.set_root(Raw(session.root));
   m.set_client_name(session.client_name);
   m.set_opened(session.opened.ns);
+  m.set_silent(session.silent);
   return m.SerializeAsString();
 }
 
@@ -151,6 +152,7 @@ Result<SessionRecord> DecodeSession(SessionId id, std::string_view bytes) {
   session.root = Ino{m.root()};
   session.client_name = std::move(*m.mutable_client_name());
   session.opened.ns = m.opened();
+  session.silent = m.silent();
   return session;
 }
 

@@ -10,8 +10,10 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "common/clock.h"
 #include "common/filesystem.h"
 #include "common/posix/meta_txn.h"
@@ -44,6 +46,7 @@ struct SessionRecord {
   SessionId id;
   uint32_t epoch = 0;
   bool fenced = false;
+  bool silent = false;  // it was, when this was written
   bool read_only = false;
   uint64_t access_point = 0;
   Ino root = kRootIno;      // where the mount is rooted
@@ -69,6 +72,13 @@ class Txn : public MetaTxn {
   // file is a hole. nullopt: no data from there on.
   virtual Result<std::optional<uint64_t>> FindData(const Inode& inode, uint64_t offset) = 0;
   virtual Result<uint64_t> FindHole(const Inode& inode, uint64_t offset) = 0;
+
+  // Calls `visit` for each change so far of an inode's record, xattrs or names: an inode that was
+  // there before, whether it is a directory, and the changed name (empty: its record or an xattr).
+  // Changes of one directory's names come one after the other. What is visited lives until the
+  // next write.
+  using ChangeVisitor = absl::FunctionRef<void(Ino, bool directory, std::string_view name)>;
+  virtual void ForEachChange(ChangeVisitor visit) const = 0;
 
   // Stored with this transaction's batch, over the slot's last.
   virtual void KeepReply(SessionId session, uint32_t slot, const KeptReply& reply) = 0;

@@ -200,6 +200,29 @@ void StoreTxn::DeleteOrphan(Ino ino) {
   orphans_.insert_or_assign(OrphanKey(ino), std::nullopt);
 }
 
+bool StoreTxn::WasThere(Ino ino) const {
+  const auto it = inodes_.find(ino);
+  return it == inodes_.end() || !it->second.base_known || it->second.base.has_value();
+}
+
+void StoreTxn::ForEachChange(ChangeVisitor visit) const {
+  for (const auto& [ino, state] : inodes_) {
+    if (!state.written || !WasThere(ino)) continue;
+    visit(ino, state.value->attr.type == FileType::kDirectory, {});
+  }
+  for (const auto& [key, value] : dentries_) {
+    const Ino dir{*ReadBe64(key)};
+    if (WasThere(dir)) visit(dir, true, ParseDentryKey(key)->name);
+  }
+  for (const auto& [key, value] : xattrs_) {
+    const Ino ino{*ReadBe64(key)};
+    const auto it = inodes_.find(ino);
+    const bool directory = it != inodes_.end() && it->second.value.has_value() &&
+                           it->second.value->attr.type == FileType::kDirectory;
+    if (WasThere(ino)) visit(ino, directory, {});
+  }
+}
+
 void StoreTxn::KeepReply(SessionId session, uint32_t slot, const KeptReply& reply) {
   replies_.insert_or_assign(KeptReplyKey(session, slot), EncodeKeptReply(reply));
 }

@@ -49,6 +49,7 @@ class StoreTxn : public Txn {
   Result<std::optional<uint64_t>> FindData(const Inode& inode, uint64_t offset) override;
   Result<uint64_t> FindHole(const Inode& inode, uint64_t offset) override;
 
+  void ForEachChange(ChangeVisitor visit) const override;
   void KeepReply(SessionId session, uint32_t slot, const KeptReply& reply) override;
   Status Commit() override;
 
@@ -68,6 +69,8 @@ class StoreTxn : public Txn {
     int64_t inodes = 0;
   };
 
+  // False: the inode came with this transaction, so nobody knows it.
+  bool WasThere(Ino ino) const;
   bool Allows(Ino ino) { return !guard_ || guard_(ino); }
   // For writes: what is not allowed now fails at Commit.
   void Touch(Ino ino) { forbidden_ = forbidden_ || !Allows(ino); }

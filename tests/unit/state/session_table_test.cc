@@ -25,9 +25,11 @@ class ManualClock final : public Clock {
 // Remembers what it was told, in order.
 class FakeVolume final : public SessionVolume {
  public:
-  Status Save(const SessionFacts& facts, bool fenced) override {
+  Status Save(const SessionFacts& facts, Standing standing) override {
     if (fail_save) return Error(Errno::kEIO, "no disk");
-    log.push_back(fenced ? "fence" : "save");
+    log.push_back(standing == Standing::kFenced   ? "fence"
+                  : standing == Standing::kSilent ? "silent"
+                                                  : "save");
     return Ok();
   }
   Status Forget(SessionId id) override {
@@ -35,6 +37,7 @@ class FakeVolume final : public SessionVolume {
     return Ok();
   }
   void EndSession(SessionId id) override { log.push_back("end"); }
+  void TellFenced(SessionId id) override { log.push_back("told"); }
   void EndGrace() override { log.push_back("end grace"); }
 
   std::vector<std::string> log;
@@ -48,10 +51,10 @@ class SessionTableTest : public ::testing::Test {
     EXPECT_OK(session);
     return *session;
   }
-  static SessionTable::Loaded OnRecord(uint64_t low, bool fenced = false) {
+  static SessionTable::Loaded OnRecord(uint64_t low, Standing standing = Standing::kLive) {
     SessionTable::Loaded loaded;
     loaded.facts.id = {1, low};
-    loaded.fenced = fenced;
+    loaded.standing = standing;
     return loaded;
   }
   void StartAfterRestart(std::vector<SessionTable::Loaded> loaded) {
@@ -291,6 +294,7 @@ TEST_F(SessionTableTest, WhoDoesNotReclaimInTimeIsFencedBeforeGraceEnds) {
   StartAfterRestart({OnRecord(1), OnRecord(2)});
   table_.Reclaimed(*table_.Resume({1, 1}, volume_));
   clock_.boot += kSessionLifetimeNanos;
+  ASSERT_NE(table_.Find({1, 1}, 1), nullptr);  // and lives
   table_.Tick();
   EXPECT_THAT(volume_.log, IsEmpty());
   clock_.boot += 1;
@@ -308,7 +312,7 @@ TEST_F(SessionTableTest, GoodbyeBeforeReclaimCountsAsReclaimed) {
 }
 
 TEST_F(SessionTableTest, FencedRecordsAreFinishedOff) {
-  StartAfterRestart({OnRecord(1, /*fenced=*/true)});
+  StartAfterRestart({OnRecord(1, Standing::kFenced)});
   EXPECT_THAT(volume_.log, ElementsAre("forget", "end grace"));
   EXPECT_EQ(table_.Resume({1, 1}, volume_), nullptr);
 }
@@ -340,6 +344,61 @@ TEST_F(SessionTableTest, StopDropsWhatWaits) {
   EXPECT_TRUE(admitted.cancellation->cancelled());
   Finish(*session, {0, 1}, "EINTR", /*interrupted=*/true);
   EXPECT_THAT(answers_, ElementsAre("again"));
+}
+
+TEST_F(SessionTableTest, SilenceIsPutOnRecordAndTakenOffWhenHeardAgain) {
+  StartFresh();
+  const auto session = Open();
+  volume_.log.clear();
+  clock_.boot += kSessionLifetimeNanos;
+  table_.Tick();
+  EXPECT_THAT(volume_.log, IsEmpty());
+  clock_.boot += 1;
+  table_.Tick();
+  table_.Tick();
+  EXPECT_THAT(volume_.log, ElementsAre("silent"));
+  ASSERT_EQ(table_.Find(session->facts().id, session->facts().epoch), session);
+  table_.Tick();
+  table_.Tick();
+  EXPECT_THAT(volume_.log, ElementsAre("silent", "save"));
+}
+
+TEST_F(SessionTableTest, SilentSessionOnRecordIsFinishedOffNotWaitedFor) {
+  StartAfterRestart({OnRecord(1, Standing::kSilent)});
+  EXPECT_THAT(volume_.log, ElementsAre("forget", "end grace"));
+  EXPECT_EQ(table_.Resume({1, 1}, volume_), nullptr);
+}
+
+TEST_F(SessionTableTest, FencedSessionIsNotPutOnRecordAgain) {
+  StartFresh();
+  const auto session = Open();
+  clock_.boot += kSilentSessionMaxNanos + 1;
+  table_.Tick();
+  EXPECT_EQ(volume_.log.back(), "told");
+  table_.Tick();
+  EXPECT_EQ(volume_.log.back(), "told");
+}
+
+TEST_F(SessionTableTest, FenceEndsASessionThatLives) {
+  StartFresh();
+  const auto session = Open();
+  volume_.log.clear();
+  table_.Fence(session->facts().id);
+  EXPECT_EQ(session->phase(), Session::Phase::kEnded);
+  EXPECT_EQ(volume_.log.front(), "fence");
+  table_.Fence(session->facts().id);  // unknown by now
+}
+
+TEST_F(SessionTableTest, DroppedRequestIsUnansweredAndMayRunAgain) {
+  StartFresh();
+  auto session = Open();
+  Begin(*session, {0, 1}, kMutation);
+  Begin(*session, {0, 1}, kMutation);
+  session->Drop({0, 1});
+  EXPECT_THAT(answers_, ElementsAre("again", "again"));
+  EXPECT_EQ(Begin(*session, {0, 1}, kMutation).verdict, Admission::kRun);
+  Finish(*session, {0, 1}, "one");
+  EXPECT_EQ(answers_.back(), "one");
 }
 
 }  // namespace

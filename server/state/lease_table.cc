@@ -1,0 +1,336 @@
+#include "server/state/lease_table.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace tarn::state {
+namespace {
+
+// Beyond this many, inodes that have calmed down are looked for and forgotten.
+constexpr size_t kHeatKept = 4096;
+
+template <class Names>
+bool Includes(const std::vector<std::string>& all, const Names& names) {
+  return std::all_of(names.begin(), names.end(), [&all](std::string_view name) {
+    return std::find(all.begin(), all.end(), name) != all.end();
+  });
+}
+
+}  // namespace
+
+LeaseTable::Who LeaseTable::Find(SessionId session) const {
+  const auto it = names_.find(session);
+  return it == names_.end() ? 0 : it->second;
+}
+
+LeaseTable::Client& LeaseTable::ClientOf(SessionId session, Who& who) {
+  who = Find(session);
+  if (who == 0) {
+    who = ++last_who_;
+    names_[session] = who;
+    clients_[who] = std::make_unique<Client>();
+    clients_[who]->id = session;
+  }
+  return *clients_[who];
+}
+
+// ---- grants ----
+
+void LeaseTable::Grant(SessionId to, absl::Span<const Ino> inodes, Want want, int64_t now_nanos,
+                       std::vector<tarn::Grant>& out) {
+  MutexLock lock(&mu_);
+  Who who = Find(to);
+  if (who == 0 && want == Want::kHeld) return;
+  Client& client = ClientOf(to, who);
+  for (const Ino ino : inodes) {
+    const bool held = client.held.contains(ino);
+    if (!held && (want == Want::kHeld || client.held.size() >= leases_per_session_)) continue;
+    if (want != Want::kData && IsHot(ino, now_nanos)) continue;
+    if (auto it = entries_.find(ino); it != entries_.end() && it->second.busy != nullptr) continue;
+    Entry& entry = entries_[ino];
+    auto holder = std::find_if(entry.holders.begin(), entry.holders.end(),
+                               [who](const Holder& h) { return h.who == who; });
+    if (holder == entry.holders.end()) {
+      entry.holders.push_back({.who = who});
+      holder = entry.holders.end() - 1;
+      client.held.insert(ino);
+      leases_.fetch_add(1, std::memory_order_release);
+    }
+    holder->recalls = 0;
+    holder->sequence = ++last_sequence_;
+    out.push_back({ino, LeaseMode::kShared, holder->sequence});
+  }
+}
+
+bool LeaseTable::IsHeld(Ino ino) const {
+  ReaderMutexLock lock(&mu_);
+  const auto it = entries_.find(ino);
+  return it != entries_.end() && !it->second.holders.empty();
+}
+
+// ---- who waits ----
+
+bool LeaseTable::IsCovered(const Ticket& ticket, const LeaseChange& change, Who who) {
+  return change.directory &&
+         std::any_of(ticket.asked.begin(), ticket.asked.end(), [&](const Asked& asked) {
+           return asked.ino == change.ino && asked.who == who &&
+                  Includes(asked.names, change.names);
+         });
+}
+
+bool LeaseTable::IsInTheWay(const LeaseChange& change, Who self, const Ticket* ticket) const {
+  const auto it = entries_.find(change.ino);
+  if (it == entries_.end()) return false;
+  return std::any_of(it->second.holders.begin(), it->second.holders.end(), [&](const Holder& h) {
+    return h.who != self && (ticket == nullptr || !IsCovered(*ticket, change, h.who));
+  });
+}
+
+bool LeaseTable::Admit(SessionId by, const LeaseChanges& changes, int64_t now_nanos,
+                       TicketId& id, std::vector<SessionId>& recalled) {
+  MutexLock lock(&mu_);
+  const Who self = Find(by);
+  const auto known = tickets_.find(id);
+  const Ticket* const so_far = known == tickets_.end() ? nullptr : &known->second;
+  const bool free = std::none_of(changes.begin(), changes.end(), [&](const LeaseChange& change) {
+    mu_.AssertReaderHeld();
+    return IsInTheWay(change, self, so_far);
+  });
+  if (free) {
+    if (!heat_.empty()) {
+      for (const LeaseChange& change : changes) NoteTurn(change.ino, by, false, now_nanos);
+    }
+    return true;
+  }
+  if (id == TicketId{}) id = NewTicket();
+  Ticket& ticket = tickets_[id];
+  for (const LeaseChange& change : changes) {
+    const bool in_the_way = IsInTheWay(change, self, &ticket);
+    Reserve(ticket, change.ino);
+    if (!in_the_way) continue;
+    NoteTurn(change.ino, by, true, now_nanos);
+    const bool all = !change.directory || IsHot(change.ino, now_nanos);
+    for (Holder& holder : entries_[change.ino].holders) {
+      if (holder.who == self || IsCovered(ticket, change, holder.who)) continue;
+      RecallFrom(holder, change, all, now_nanos, id, recalled);
+    }
+  }
+  return false;
+}
+
+void LeaseTable::Reserve(Ticket& ticket, Ino ino) {
+  if (std::find(ticket.reserved.begin(), ticket.reserved.end(), ino) != ticket.reserved.end()) {
+    return;
+  }
+  ticket.reserved.push_back(ino);
+  Entry& entry = entries_[ino];
+  if (entry.busy == nullptr) entry.busy = std::make_unique<Busy>();
+  ++entry.busy->reservations;
+}
+
+void LeaseTable::RecallFrom(Holder& holder, const LeaseChange& change, bool all,
+                            int64_t now_nanos, TicketId id, std::vector<SessionId>& recalled) {
+  Ticket& ticket = tickets_[id];
+  Busy& busy = *entries_[change.ino].busy;
+  Client& client = *clients_[holder.who];
+  ++ticket.waits;
+  ticket.asked.push_back(
+      {change.ino, holder.who, {change.names.begin(), change.names.end()}});
+  for (const auto& [who, number] : busy.recalls) {
+    if (who != holder.who) continue;
+    OpenCall& open = client.recalls.at(number);
+    if (open.recall.to != LeaseMode::kNone && !Includes(open.recall.names, change.names)) continue;
+    open.waiting.push_back(id);
+    return;
+  }
+  const bool whole = all || ++holder.recalls > kIdleRecalls;
+  OpenCall call{.recall = {.ino = change.ino,
+                           .to = whole ? LeaseMode::kNone : LeaseMode::kShared},
+                .since_nanos = now_nanos,
+                .waiting = {id}};
+  if (!whole) call.recall.names.assign(change.names.begin(), change.names.end());
+  client.last_recall = std::max(client.last_recall + 1, first_number_);
+  busy.recalls.emplace_back(holder.who, client.last_recall);
+  client.recalls.emplace(client.last_recall, std::move(call));
+  if (std::find(recalled.begin(), recalled.end(), client.id) == recalled.end()) {
+    recalled.push_back(client.id);
+  }
+}
+
+bool LeaseTable::AwaitFree(Ino ino, TicketId& ticket) {
+  MutexLock lock(&mu_);
+  const auto it = entries_.find(ino);
+  if (it == entries_.end() || it->second.busy == nullptr) return true;
+  ticket = NewTicket();
+  tickets_[ticket].waits = 1;
+  it->second.busy->waiting.push_back(ticket);
+  return false;
+}
+
+std::vector<TicketId> LeaseTable::Drop(TicketId id) {
+  std::vector<TicketId> ready;
+  MutexLock lock(&mu_);
+  const auto it = tickets_.find(id);
+  if (it == tickets_.end()) return ready;
+  const Ticket ticket = std::move(it->second);
+  tickets_.erase(it);
+  for (const Ino ino : ticket.reserved) {
+    --entries_[ino].busy->reservations;
+    Settle(ino, ready);
+  }
+  return ready;
+}
+
+void LeaseTable::Settle(Ino ino, std::vector<TicketId>& ready) {
+  const auto it = entries_.find(ino);
+  if (it == entries_.end()) return;
+  Entry& entry = it->second;
+  if (entry.busy != nullptr && entry.busy->reservations == 0 && entry.busy->recalls.empty()) {
+    for (const TicketId waiting : entry.busy->waiting) {
+      if (tickets_.erase(waiting) > 0) ready.push_back(waiting);
+    }
+    entry.busy.reset();
+  }
+  if (entry.busy == nullptr && entry.holders.empty()) entries_.erase(it);
+}
+
+// ---- the holders' side ----
+
+void LeaseTable::RemoveHolder(Who who, Ino ino, Outcome& out) {
+  const auto it = entries_.find(ino);
+  if (it == entries_.end()) return;
+  auto& holders = it->second.holders;
+  const auto holder = std::find_if(holders.begin(), holders.end(),
+                                   [who](const Holder& h) { return h.who == who; });
+  if (holder == holders.end()) return;
+  *holder = holders.back();
+  holders.pop_back();
+  leases_.fetch_sub(1, std::memory_order_release);
+  if (holders.empty()) out.free.push_back(ino);
+  Settle(ino, out.ready);
+}
+
+void LeaseTable::Close(Who who, uint64_t number, const OpenCall& call, Outcome& out) {
+  for (const TicketId id : call.waiting) {
+    const auto ticket = tickets_.find(id);
+    if (ticket != tickets_.end() && --ticket->second.waits == 0) out.ready.push_back(id);
+  }
+  auto& recalls = entries_[call.recall.ino].busy->recalls;
+  recalls.erase(std::find(recalls.begin(), recalls.end(), std::pair(who, number)));
+  Settle(call.recall.ino, out.ready);
+}
+
+LeaseTable::Outcome LeaseTable::Answer(SessionId from, absl::Span<const uint64_t> recalls) {
+  Outcome out;
+  MutexLock lock(&mu_);
+  const Who who = Find(from);
+  if (who == 0) return out;
+  Client& client = *clients_[who];
+  for (const uint64_t number : recalls) {
+    auto answered = client.recalls.extract(number);
+    if (answered.empty()) continue;
+    const OpenCall& call = answered.mapped();
+    if (call.recall.to == LeaseMode::kNone && client.held.erase(call.recall.ino) > 0) {
+      RemoveHolder(who, call.recall.ino, out);
+    }
+    Close(who, number, call, out);
+  }
+  return out;
+}
+
+LeaseTable::Outcome LeaseTable::Return(SessionId from, absl::Span<const LeaseReturn> returned) {
+  Outcome out;
+  MutexLock lock(&mu_);
+  const Who who = Find(from);
+  if (who == 0) return out;
+  Client& client = *clients_[who];
+  for (const LeaseReturn& lease : returned) {
+    if (!client.held.contains(lease.ino)) continue;
+    const auto& holders = entries_[lease.ino].holders;
+    const auto holder = std::find_if(holders.begin(), holders.end(),
+                                     [who](const Holder& h) { return h.who == who; });
+    if (holder->sequence > lease.sequence) continue;
+    client.held.erase(lease.ino);
+    RemoveHolder(who, lease.ino, out);
+  }
+  return out;
+}
+
+LeaseTable::Outcome LeaseTable::DropSession(SessionId session) {
+  Outcome out;
+  MutexLock lock(&mu_);
+  const auto name = names_.find(session);
+  if (name == names_.end()) return out;
+  const Who who = name->second;
+  const std::unique_ptr<Client> client = std::move(clients_.extract(who).mapped());
+  names_.erase(name);
+  for (const Ino ino : client->held) RemoveHolder(who, ino, out);
+  for (const auto& [number, call] : client->recalls) Close(who, number, call, out);
+  return out;
+}
+
+std::vector<OpenRecall> LeaseTable::RecallsOf(SessionId session, uint64_t after,
+                                              size_t limit) const {
+  std::vector<OpenRecall> out;
+  ReaderMutexLock lock(&mu_);
+  const Who who = Find(session);
+  if (who == 0) return out;
+  const auto& recalls = clients_.at(who)->recalls;
+  for (auto it = recalls.upper_bound(after); it != recalls.end() && out.size() < limit; ++it) {
+    out.push_back({it->first, it->second.recall});
+  }
+  return out;
+}
+
+uint64_t LeaseTable::LastRecallOf(SessionId session) const {
+  ReaderMutexLock lock(&mu_);
+  const Who who = Find(session);
+  return who == 0 ? 0 : clients_.at(who)->last_recall;
+}
+
+std::vector<LeaseTable::Awaited> LeaseTable::AwaitedSessions() const {
+  std::vector<Awaited> out;
+  ReaderMutexLock lock(&mu_);
+  for (const auto& [who, client] : clients_) {
+    if (client->recalls.empty()) continue;
+    // Numbers grow with time.
+    out.push_back({client->id, client->recalls.begin()->second.since_nanos});
+  }
+  return out;
+}
+
+size_t LeaseTable::CountOf(SessionId session) const {
+  ReaderMutexLock lock(&mu_);
+  const Who who = Find(session);
+  return who == 0 ? 0 : clients_.at(who)->held.size();
+}
+
+// ---- heat ----
+
+void LeaseTable::NoteTurn(Ino ino, SessionId by, bool recalls, int64_t now_nanos) {
+  auto it = heat_.find(ino);
+  if (it == heat_.end()) {
+    if (!recalls) return;
+    if (heat_.size() >= kHeatKept) {
+      absl::erase_if(heat_, [now_nanos](const auto& entry) {
+        return now_nanos - entry.second.since_nanos > kHotNanos;
+      });
+    }
+    it = heat_.emplace(ino, Heat{by, 0, now_nanos}).first;
+  }
+  Heat& heat = it->second;
+  if (now_nanos - heat.since_nanos > kHotNanos) heat = {by, 0, now_nanos};
+  if (heat.last == by) return;
+  heat.last = by;
+  heat.turns = std::min<uint8_t>(heat.turns + 1, kHotTurns);
+  heat.since_nanos = now_nanos;
+}
+
+bool LeaseTable::IsHot(Ino ino, int64_t now_nanos) const {
+  if (heat_.empty()) return false;
+  const auto it = heat_.find(ino);
+  return it != heat_.end() && it->second.turns >= kHotTurns &&
+         now_nanos - it->second.since_nanos <= kHotNanos;
+}
+
+}  // namespace tarn::state
