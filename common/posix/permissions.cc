@@ -78,6 +78,10 @@ uint32_t ModeWithoutPrivileges(const Caller& caller, const Attr& attr) {
 Result<bool> DropPrivileges(MetaTxn& txn, const Caller& caller, bool keep_ids, Inode& inode) {
   bool dropped = false;
   if (!keep_ids && (inode.attr.mode & (kSetUid | kSetGid)) != 0) {
+    bool members_keep = (inode.attr.mode & (kSetGid | kGroupExecute)) == kSetGid;
+    if (members_keep && !caller.groups.has_value() && !InGroupOrRoot(caller, inode.attr.gid)) {
+      return Errno::kEPERM;  // provisional
+    }
     uint32_t mode = ModeWithoutPrivileges(caller, inode.attr);
     dropped = mode != inode.attr.mode;
     inode.attr.mode = mode;

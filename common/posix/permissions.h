@@ -46,7 +46,8 @@ uint32_t ModeWithoutPrivileges(const Caller& caller, const Attr& attr);
 
 // What a change of contents or owner takes from a file: security.capability always, suid and sgid
 // unless `keep_ids` (a writer who is root). Changes `inode` for the caller to put.
-// True if anything was taken. Errors: of MetaTxn.
+// True if anything was taken. Errors: of MetaTxn; EPERM where the caller's groups decide what goes
+// and are not known yet.
 Result<bool> DropPrivileges(MetaTxn& txn, const Caller& caller, bool keep_ids, Inode& inode);
 
 }  // namespace tarn::posix

@@ -9,10 +9,9 @@
 // - Handles: only `ino` is looked at, the driver has checked the tags; a reply's handles have tag 0
 //   for the driver to fill in. `open` ids mean nothing here; the driver keeps opens.
 // - `caller`: uid 0 has every capability. Absent groups count as none, so a verdict of EACCES or
-//   EPERM without them is provisional. `read_only` turns what would mutate into EROFS, at the place
-//   in the order of checks where Linux has it. The order is the kernel's: pjdfstest depends on it.
-// - Times are txn.Now(). Every change adds 1 to the inode's version; a change of a name also to the
-//   directory's. Access times kept by TouchAccess do not count as a change.
+//   EPERM without them is provisional; where they decide what a change does, it is EPERM.
+//   `read_only` turns what would mutate into EROFS, at the place in the order of checks where Linux
+//   has it. The order is the kernel's: pjdfstest depends on it.
 // - Directories have size and allocated kDirectoryBytes, nlink 2 + subdirectories (0 once removed);
 //   symlinks have the target's length and allocated 0.
 // - An inode that loses its last name is put with nlink 0 and linkable false, then PutOrphan.

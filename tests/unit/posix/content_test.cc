@@ -144,6 +144,28 @@ TEST_F(ContentTest, WriteTakesPrivileges) {
   }
 }
 
+// A write once took S_ISGID without group execution from the file of a group that the writer is in,
+// because writes come without groups.
+TEST_F(ContentTest, WhatAWriteTakesIsNotDecidedWithoutGroupsThatMatter) {
+  Must(File("/f"));
+  At(At("/f")).attr.gid = 500;
+  Caller unknown = User(1000);
+  unknown.groups.reset();
+  const auto allocate = [&](const Caller& caller) {
+    return Run([&](MetaTxn& t) { return Allocate(t, caller, {.inode = At("/f"), .length = 1}); })
+        .code();
+  };
+  At(At("/f")).attr.mode = 02666;
+  EXPECT_EQ(allocate(unknown), Errno::kEPERM);
+  EXPECT_EQ(allocate(User(1000, {500})), Errno::kOk);
+  EXPECT_EQ(AttrOf("/f").mode, 02666u);
+  EXPECT_EQ(allocate(kAlice), Errno::kOk);
+  EXPECT_EQ(AttrOf("/f").mode, 0666u);
+  At(At("/f")).attr.mode = 06676;
+  EXPECT_EQ(allocate(unknown), Errno::kOk);  // gone for everybody
+  EXPECT_EQ(AttrOf("/f").mode, 0676u);
+}
+
 TEST_F(ContentTest, AllocateDoesWhatItsModeSays) {
   const struct {
     AllocateMode mode;
