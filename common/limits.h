@@ -16,13 +16,23 @@ inline constexpr uint16_t kDefaultPort = 7433;
 // Names and trees.
 inline constexpr size_t kNameMaxBytes = 255;
 inline constexpr size_t kSymlinkMaxBytes = 4095;
-inline constexpr uint32_t kLinkMax = 65'000;
+inline constexpr uint32_t kLinkMax = 65'000;  // names of one file; directories hold any number
 inline constexpr uint64_t kFileMaxBytes = 52'673'613'135'872;  // 47.9 TiB, EFS's own
 inline constexpr size_t kXattrNameMaxBytes = 255;
 inline constexpr size_t kXattrValueMaxBytes = 65'536;      // XATTR_SIZE_MAX of Linux
 inline constexpr size_t kXattrInodeMaxBytes = 1024 * 1024;  // names and values of one inode
 inline constexpr size_t kXattrListMaxBytes = 65'536;       // XATTR_LIST_MAX of Linux
 inline constexpr size_t kGroupsMax = 65'536;               // NGROUPS_MAX of Linux
+
+// What a file system can be told to be stricter about (tarnd's `efs-limits`). Inodes that are
+// beyond a limit already stay as they are.
+struct Limits {
+  uint32_t links = kLinkMax;
+  size_t symlink_bytes = kSymlinkMaxBytes;
+  bool operator==(const Limits&) const = default;
+};
+inline constexpr Limits kOwnLimits;
+inline constexpr Limits kEfsLimits{.links = 177, .symlink_bytes = 4'080};
 
 // Data.
 inline constexpr size_t kBlockBytes = 16 * 1024;         // of new file systems; fixed in `super`

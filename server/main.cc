@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "common/clock.h"
+#include "common/limits.h"
 #include "common/log.h"
 #include "server/ops/local_fs.h"
 #include "server/options.h"
@@ -19,10 +20,12 @@ constexpr size_t kMiB = size_t{1} << 20;
 
 using FileSystems = std::vector<std::unique_ptr<ops::LocalFs>>;
 
-Result<FileSystems> OpenFileSystems(store::Registry& registry, Clock& clock) {
+Result<FileSystems> OpenFileSystems(store::Registry& registry, const Limits& limits,
+                                    Clock& clock) {
   FileSystems opened;
   for (const store::FileSystemInfo& info : registry.List()) {
     ASSIGN_OR_RETURN(auto store, registry.OpenStore(info.id));
+    store->SetLimits(limits);
     ASSIGN_OR_RETURN(const auto sessions, store->LoadSessions());
     ops::LocalFsOptions options;
     options.grace = !sessions.empty();
@@ -54,7 +57,8 @@ int Serve(const ServerOptions& options, const sigset_t& stop_signals) {
     LogError("cannot use state directory {}: {}", options.state, registry.error().message);
     return kState;
   }
-  auto file_systems = OpenFileSystems(**registry, clock);
+  const Limits& limits = options.efs_limits ? kEfsLimits : kOwnLimits;
+  auto file_systems = OpenFileSystems(**registry, limits, clock);
   if (!file_systems.ok()) {
     LogError("cannot open a file system in {}: {}", options.state, file_systems.error().message);
     return kState;

@@ -29,6 +29,9 @@ void Declare(CLI::App& app, ServerOptions& options) {
   app.add_flag("--insecure", options.insecure,
                "Serve beyond loopback although connections are not encrypted")
       ->group("Service");
+  app.add_flag("--efs-limits", options.efs_limits,
+               "EFS's lower limits: 177 names of a file, targets of symlinks of 4,080 bytes")
+      ->group("Service");
   app.add_option("--block-cache-mib", options.block_cache_mib, "Memory for reading, in MiB")
       ->check(CLI::Range(8, 1 << 20))
       ->capture_default_str()

@@ -13,6 +13,7 @@ struct ServerOptions {
   std::string listen = "127.0.0.1:7433";   // address:port; port 0: any free one
   bool insecure = false;                   // may listen beyond loopback without TLS
   std::string log_level = "info";
+  bool efs_limits = false;                 // EFS's limits where they are below ours
   size_t block_cache_mib = 512;            // RocksDB's block cache, shared by all file systems
   size_t write_buffer_mib = 256;           // RocksDB's unwritten changes, likewise
 };

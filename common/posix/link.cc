@@ -1,4 +1,3 @@
-#include "common/limits.h"
 #include "common/posix/rules.h"
 #include "common/posix/steps.h"
 
@@ -10,7 +9,7 @@ Result<EntryReply> Link(MetaTxn& txn, const Caller& caller, const LinkArgs& args
   if (inode.attr.type == FileType::kDirectory) return Errno::kEPERM;
   // Without a name only an O_TMPFILE inode may get one, and that once: DropLink sees to it.
   if (inode.attr.nlink == 0 && !inode.linkable) return Errno::kENOENT;
-  if (inode.attr.nlink >= kLinkMax) return Errno::kEMLINK;
+  if (inode.attr.nlink >= txn.limits().links) return Errno::kEMLINK;
   if (inode.quota != dir.quota) return Errno::kEXDEV;
   if (inode.attr.nlink == 0) txn.DeleteOrphan(inode.attr.ino);
   ++inode.attr.nlink;

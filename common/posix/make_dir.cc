@@ -1,4 +1,3 @@
-#include "common/limits.h"
 #include "common/posix/rules.h"
 #include "common/posix/steps.h"
 
@@ -6,7 +5,6 @@ namespace tarn::posix {
 
 Result<EntryReply> MakeDir(MetaTxn& txn, const Caller& caller, const MakeDirArgs& args) {
   ASSIGN_OR_RETURN(Inode dir, GetDirForNew(txn, caller, args.dir, args.name));
-  if (dir.attr.nlink >= kLinkMax) return Errno::kEMLINK;
   ASSIGN_OR_RETURN(
       Inode inode,
       MakeInode(txn, caller, dir,

@@ -15,6 +15,7 @@
 #include <string_view>
 #include <vector>
 
+#include "common/limits.h"
 #include "common/result.h"
 #include "common/types.h"
 
@@ -83,6 +84,8 @@ class MetaTxn {
   virtual Result<Ino> NewIno() = 0;
   // The time of this transaction: the same at every call.
   virtual Timestamp Now() = 0;
+  // Of the file system.
+  virtual const Limits& limits() const { return kOwnLimits; }
 };
 
 }  // namespace tarn

@@ -1,4 +1,3 @@
-#include "common/limits.h"
 #include "common/posix/names.h"
 #include "common/posix/permissions.h"
 #include "common/posix/rules.h"
@@ -87,10 +86,6 @@ Status CheckNewParents(MetaTxn& txn, const Caller& caller, const RenameArgs& arg
   if (source_dir) RETURN_IF_ERROR(CheckPermission(txn, caller, move.source, kMayWrite));
   if (exchange && target_dir) {
     RETURN_IF_ERROR(CheckPermission(txn, caller, *move.target, kMayWrite));
-  }
-  if (source_dir && !target_dir && move.to().attr.nlink >= kLinkMax) return Errno::kEMLINK;
-  if (exchange && !source_dir && target_dir && move.from.attr.nlink >= kLinkMax) {
-    return Errno::kEMLINK;
   }
   return Ok();
 }

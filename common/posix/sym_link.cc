@@ -1,4 +1,3 @@
-#include "common/limits.h"
 #include "common/posix/rules.h"
 #include "common/posix/steps.h"
 
@@ -6,7 +5,7 @@ namespace tarn::posix {
 
 Result<EntryReply> SymLink(MetaTxn& txn, const Caller& caller, const SymLinkArgs& args) {
   if (args.target.empty()) return Errno::kENOENT;
-  if (args.target.size() > kSymlinkMaxBytes) return Errno::kENAMETOOLONG;
+  if (args.target.size() > txn.limits().symlink_bytes) return Errno::kENAMETOOLONG;
   if (args.target.find('\0') != args.target.npos) return Errno::kEINVAL;
   ASSIGN_OR_RETURN(Inode dir, GetDirForNew(txn, caller, args.dir, args.name));
   ASSIGN_OR_RETURN(Inode inode,

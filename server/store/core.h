@@ -10,6 +10,7 @@
 #include <memory>
 
 #include "common/clock.h"
+#include "common/limits.h"
 #include "server/store/freed.h"
 #include "server/store/ids.h"
 #include "server/store/kv.h"
@@ -36,6 +37,7 @@ struct StoreCore {
   const std::unique_ptr<Kv> kv;
   Clock& clock;
   const Identity identity;
+  Limits limits;  // set before the first transaction
   IdAllocator inos;
   IdAllocator data_ids;
   std::atomic<int64_t> bytes;

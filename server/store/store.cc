@@ -36,6 +36,7 @@ class StoreImpl : public Store {
   }
 
   const Identity& identity() const override { return core_.identity; }
+  void SetLimits(const Limits& limits) override { core_.limits = limits; }
 
   std::unique_ptr<Txn> Begin(Tier tier, RecordGuard guard) override {
     return std::make_unique<StoreTxn>(core_, tier, std::move(guard));

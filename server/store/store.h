@@ -16,6 +16,7 @@
 #include "absl/functional/function_ref.h"
 #include "common/clock.h"
 #include "common/filesystem.h"
+#include "common/limits.h"
 #include "common/posix/meta_txn.h"
 #include "common/siphash.h"
 #include "server/store/kv.h"
@@ -103,6 +104,8 @@ class Store {
   virtual ~Store() = default;
 
   virtual const Identity& identity() const = 0;
+  // What its transactions say the limits are; kOwnLimits otherwise. Before the first transaction.
+  virtual void SetLimits(const Limits& limits) = 0;
   virtual std::unique_ptr<Txn> Begin(Tier tier, RecordGuard guard) = 0;
   virtual Usage usage() const = 0;
 

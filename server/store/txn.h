@@ -43,6 +43,7 @@ class StoreTxn : public Txn {
   Status DropRange(Inode& inode, uint64_t offset, uint64_t length) override;
   Result<Ino> NewIno() override;
   Timestamp Now() override;
+  const Limits& limits() const override { return core_.limits; }
 
   Result<Bytes> ReadData(const Inode& inode, uint64_t offset, size_t n) override;
   Status WriteData(Inode& inode, uint64_t offset, const Bytes& data) override;

@@ -18,6 +18,11 @@ mount_tarn "$work/b"
 export TARN_MOUNT_A=$work/a TARN_MOUNT_B=$work/b
 cd "$here/system"
 /usr/bin/python3 -B -m unittest discover -v "${options[@]}" || fail 'a promise about single system calls is broken'
+if [[ -z ${TARN_TEST_DIRECTORY:-} ]]; then
+  stop_server
+  start_server --efs-limits
+  TARN_EFS_LIMITS=1 /usr/bin/python3 -B -m unittest -v test_limits.EfsLimits || fail 'a limit of EFS is not kept'
+fi
 cd /
 umount_tarn "$work/b" || fail 'tarn umount'
 umount_tarn "$work/a" || fail 'tarn umount'

@@ -25,6 +25,7 @@ struct MemMeta {
 
   SipKey hash_key{1, 2};
   uint64_t block_bytes;
+  Limits limits;
   uint64_t next_ino = 2;
   std::map<Ino, Inode> inodes;
   std::map<Place, Dentry> dentries;
@@ -72,6 +73,7 @@ class MemMetaTxn : public MetaTxn {
   Status DropRange(Inode& inode, uint64_t offset, uint64_t length) override;
   Result<Ino> NewIno() override;
   Timestamp Now() override { return now_; }
+  const Limits& limits() const override { return meta_.limits; }
 
  private:
   // kBlocked if this read is to fail.

@@ -10,6 +10,7 @@ import unittest
 
 from support import LOCAL, LONG, MOUNT_A, MountTest
 
+EFS_LIMITS = bool(os.environ.get("TARN_EFS_LIMITS"))
 FILE_MAX = 52_673_613_135_872  # 47.9 TiB
 LINK_MAX = 65_000
 
@@ -73,6 +74,30 @@ class NameLimits(MountTest):
         finally:
             os.fchdir(here)
             os.close(here)
+
+
+@unittest.skipUnless(EFS_LIMITS, "the server has its own limits")
+class EfsLimits(MountTest):
+    """On a server with --efs-limits."""
+
+    def test_links_beyond_177_are_EMLINK(self):
+        path = self.make("file")
+        for i in range(176):
+            os.link(path, self.on_a(f"l{i}"))
+        self.assertEqual(os.stat(self.on_b("file")).st_nlink, 177)
+        self.assertFails(errno.EMLINK, os.link, path, self.on_a("more"))
+        os.unlink(self.on_b("l0"))
+        os.link(path, self.on_a("more"))
+
+    def test_symlink_of_4080_bytes_works_and_4081_is_ENAMETOOLONG(self):
+        os.symlink("t" * 4080, self.on_a("long"))
+        self.assertEqual(os.readlink(self.on_b("long")), "t" * 4080)
+        self.assertFails(errno.ENAMETOOLONG, os.symlink, "t" * 4081, self.on_a("longer"))
+
+    def test_directories_are_not_limited(self):
+        for i in range(200):
+            os.mkdir(self.on_a(f"d{i}"))
+        self.assertEqual(os.stat(self.b).st_nlink, 202)
 
 
 class TreeErrors(MountTest):
@@ -140,6 +165,17 @@ class TreeErrors(MountTest):
         self.assertFails(errno.EMLINK, os.link, path, self.on_a("more"))
         os.unlink(self.on_a("l0"))
         os.link(path, self.on_a("more"))
+
+    @unittest.skipUnless(LONG, "65,000 directories take a while")
+    @unittest.skipIf(LOCAL, "ext4 counts no further, and says 1")
+    def test_directory_holds_more_directories_than_a_file_has_names(self):
+        for i in range(LINK_MAX):
+            os.mkdir(self.on_a(f"d{i}"))
+        self.assertEqual(os.stat(self.b).st_nlink, LINK_MAX + 2)
+        os.mkdir(self.on_a("other"))
+        os.mkdir(self.on_a("other/d"))
+        os.rename(self.on_a("other/d"), self.on_a("d"))
+        self.assertEqual(os.stat(self.b).st_nlink, LINK_MAX + 4)
 
 
 class SizeLimits(MountTest):

@@ -167,11 +167,58 @@ TEST_F(MakeTest, UmaskIsTakenOffTheMode) {
   EXPECT_EQ(AttrOf("/f").mode, 06755u);
 }
 
-TEST_F(MakeTest, MakeDirStopsAtTheLinkLimit) {
+// The limit is on names of files: once it also stopped a directory from having more than 64,998
+// others in it.
+TEST_F(MakeTest, DirectoryHoldsMoreDirectoriesThanAFileHasNames) {
   // Faked, as 65,000 directories take their time.
   At(At("/")).attr.nlink = kLinkMax;
   testing::MemMetaTxn txn(meta, now);
-  EXPECT_EQ(MakeDir(txn, kRoot, {At("/"), "d"}).code(), Errno::kEMLINK);
+  EXPECT_TRUE(MakeDir(txn, kRoot, {At("/"), "d"}).ok());
+  EXPECT_EQ(AttrOf("/").nlink, kLinkMax + 1);
+}
+
+// The most names that a file gets, and the longest target.
+struct Reached {
+  uint32_t links;
+  size_t target;
+};
+
+TEST_F(MakeTest, LimitsAreThoseOfTheFileSystem) {
+  Must(File("/f"));
+  const auto reached = [&](const Limits& limits) {
+    meta.limits = limits;
+    Reached most{0, 0};
+    testing::MemMetaTxn txn(meta, now);
+    for (At(At("/f")).attr.nlink = 170;; ++most.links) {
+      if (most.links == 100) At(At("/f")).attr.nlink = 64'900;  // not all of them
+      const std::string name = "l" + std::to_string(most.links);
+      if (Link(txn, kRoot, {At("/f"), At("/"), name}).code() == Errno::kEMLINK) break;
+    }
+    most.links = AttrOf("/f").nlink;
+    const auto sym = [&](size_t n) {
+      return SymLink(txn, kRoot, {At("/"), "s" + std::to_string(n), std::string(n, 't')}).code();
+    };
+    for (most.target = 4'000; sym(most.target + 1) == Errno::kOk; ++most.target) {
+    }
+    EXPECT_EQ(sym(most.target + 1), Errno::kENAMETOOLONG);
+    return most;
+  };
+  const Reached own = reached(kOwnLimits);
+  EXPECT_EQ(own.links, 65'000u);
+  EXPECT_EQ(own.target, 4'095u);
+  const Reached efs = reached(kEfsLimits);
+  EXPECT_EQ(efs.links, 177u);
+  EXPECT_EQ(efs.target, 4'080u);
+}
+
+TEST_F(MakeTest, LinkBeyondALoweredLimitFailsButWhatIsThereStays) {
+  Must(File("/f"));
+  At(At("/f")).attr.nlink = 200;
+  meta.limits = kEfsLimits;
+  testing::MemMetaTxn txn(meta, now);
+  EXPECT_EQ(Link(txn, kRoot, {At("/f"), At("/"), "g"}).code(), Errno::kEMLINK);
+  EXPECT_TRUE(Rename(txn, kRoot, {At("/"), "f", At("/"), "h"}).ok());
+  EXPECT_EQ(AttrOf("/h").nlink, 200u);
 }
 
 TEST_F(MakeTest, LinkAddsAName) {
