@@ -36,7 +36,10 @@ inline constexpr Limits kEfsLimits{.links = 177, .symlink_bytes = 4'080};
 
 // Data.
 inline constexpr size_t kBlockBytes = 16 * 1024;         // of new file systems; fixed in `super`
-inline constexpr size_t kTransferMaxBytes = 1024 * 1024;  // data of one read or write
+inline constexpr size_t kRecordMaxBytes = 1024 * 1024;  // of a write that is never divided
+// Data of one read or write. The kernel counts a request's pages, and a record whose buffer begins
+// within a page covers one more than its length; a whole block more keeps long writes on blocks.
+inline constexpr size_t kTransferMaxBytes = kRecordMaxBytes + kBlockBytes;
 inline constexpr size_t kMessageMaxBytes = kTransferMaxBytes + 512 * 1024;  // with everything else
 inline constexpr size_t kReadDirMaxBytes = 256 * 1024;   // of one readdir reply
 
@@ -61,7 +64,7 @@ inline constexpr int64_t kRecallDeadlineNanos = 30 * kSecondNanos;
 inline constexpr int64_t kOrphanMinAgeNanos = 5 * kSecondNanos;
 
 static_assert(kHeartbeatNanos * 3 <= kSessionLifetimeNanos);
-static_assert(kTransferMaxBytes % kBlockBytes == 0);
+static_assert(kTransferMaxBytes % kBlockBytes == 0 && kBlockBytes >= 4096);
 static_assert(kMessageMaxBytes > kTransferMaxBytes + kReadDirMaxBytes);
 static_assert(kSymlinkMaxBytes < 4096 && kNameMaxBytes < 256);
 

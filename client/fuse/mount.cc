@@ -10,9 +10,11 @@
 #include <cstdarg>
 #include <cstdio>
 #include <cstring>
+#include <fstream>
 #include <thread>
 
 #include "client/fuse/bridge.h"
+#include "common/limits.h"
 #include "common/log.h"
 
 namespace tarn::fuse {
@@ -69,6 +71,21 @@ std::string OptionText(const MountConfig& config) {
   return text;
 }
 
+// Lets a request have as many pages as kTransferMaxBytes needs. Linux ends at 256 unless told
+// otherwise, which it can be since 6.13, for mounts to come. Without: a record of 1 MiB from a
+// buffer that begins within a page comes in two requests, and an append of it can tear.
+void RaisePagesLimit() {
+  constexpr char kPath[] = "/proc/sys/fs/fuse/max_pages_limit";
+  const uint64_t needed = kTransferMaxBytes / static_cast<uint64_t>(getpagesize());
+  uint64_t limit = 0;
+  if (std::ifstream(kPath) >> limit && limit >= needed) return;
+  std::ofstream file(kPath, std::ios::in);  // no O_CREAT
+  if (limit == 0 || !(file << needed << std::flush)) {
+    LogInfo("a request of the kernel cannot have {} pages; appends of more than {} bytes can tear",
+            needed, kRecordMaxBytes - static_cast<uint64_t>(getpagesize()));
+  }
+}
+
 // mount(2) by ourselves, which says why it fails. Returns the descriptor of the connection.
 Result<int> MountAsRoot(const MountConfig& config) {
   int fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
@@ -99,6 +116,7 @@ class FuseMount final : public Mount {
   Status Attach(const MountConfig& config) {
     fuse_set_log_func(OnFuseLog);
     bool root = geteuid() == 0;
+    if (root) RaisePagesLimit();
     std::string text = OptionText(config);
     char program[] = "tarn", flag[] = "-o";
     char* argv[] = {program, flag, text.data(), nullptr};

@@ -63,7 +63,7 @@ Status Take(const v1::ReadRequest& from, ReadArgs& to) {
   TakeOpened(from, to);
   to.offset = from.offset();
   to.size = from.size();
-  if (to.size > kTransferMaxBytes) return Invalid("read beyond 1 MiB");
+  if (to.size > kTransferMaxBytes) return Invalid("read too long");
   return CheckSpan(to.offset, to.size);
 }
 
@@ -78,7 +78,7 @@ Status Take(const v1::WriteHead& from, WriteArgs& to) {
   to.offset = from.offset();
   to.append = from.append();
   to.kill_privileges = from.kill_privileges();
-  if (to.data.size() > kTransferMaxBytes) return Invalid("write beyond 1 MiB");
+  if (to.data.size() > kTransferMaxBytes) return Invalid("write too long");
   return CheckSpan(to.offset, to.data.size());
 }
 

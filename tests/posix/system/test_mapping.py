@@ -19,6 +19,14 @@ PAGE = mmap.PAGESIZE
 until_leased = (lambda test: test) if LOCAL else unittest.expectedFailure
 
 
+def pages_of_a_request():
+    try:
+        with open("/proc/sys/fs/fuse/max_pages_limit", encoding="ascii") as file:
+            return int(file.read())
+    except FileNotFoundError:
+        return 256
+
+
 class Appends(MountTest):
     """Records of many sizes, appended on both mounts at once, are whole and all there."""
 
@@ -29,7 +37,9 @@ class Appends(MountTest):
         for number, size in enumerate(sizes):
             filling = bytes([65 + (writer + number) % 26]) * size
             record = self.HEAD.pack(writer, number, size) + filling
-            if os.write(fd, record) != len(record):
+            pages = mmap.mmap(-1, PAGE + len(record))
+            pages[100:100 + len(record)] = record
+            if os.write(fd, memoryview(pages)[100:100 + len(record)]) != len(record):
                 return "short"
         return "done"
 
@@ -60,8 +70,10 @@ class Appends(MountTest):
         self.check([4096 + (i * 7919) % 60_000 for i in range(100 if LONG else 25)])
 
     def test_records_of_a_MiB_from_two_mounts_are_not_torn(self):
-        # A request of FUSE has 256 pages: from a buffer that begins within a page, one less fits.
-        self.check([(1 << 20) - PAGE - self.HEAD.size] * (20 if LONG else 5))
+        # The buffer begins within a page and so covers 257: one request must hold them all.
+        if not LOCAL and pages_of_a_request() <= 256:
+            self.skipTest("the kernel ends at 256 pages")
+        self.check([(1 << 20) - self.HEAD.size] * (20 if LONG else 5))
 
 
 class Mappings(MountTest):
