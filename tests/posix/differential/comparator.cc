@@ -145,7 +145,8 @@ std::optional<Mismatch> Comparator::CompareAttributes(const Op* op, const Object
   Known* known = Pair(a, b, &is_new);
   if (known == nullptr) return Differ(where, "identity", "one object", "another");
   known->allocated = known->allocated || (op != nullptr && op->verb == Verb::kAllocate);
-  if (S_ISREG(b.mode) && !known->allocated && !BlocksAgree(a.blocks, b.blocks)) {
+  known->copied = known->copied || (op != nullptr && op->verb == Verb::kCopyRange);
+  if (S_ISREG(b.mode) && !known->allocated && !BlocksAgree(a.blocks, b.blocks, known->copied)) {
     return Differ(where, "blocks", number(a.blocks),
                   number(b.blocks) + " at size " + number(b.size));
   }

@@ -33,6 +33,7 @@ class Comparator {
     uint64_t tested_identity = 0;
     Times tested, reference;
     bool allocated = false;  // fallocate was used: sectors are not comparable
+    bool copied = false;     // copy_file_range was used: holes may have stayed holes
   };
 
   // `op` is null for trees.
