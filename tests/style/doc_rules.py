@@ -6,6 +6,8 @@ import re
 PROMISE = re.compile(r"^- \*\*(\d+\.\d+)\*\*", re.M)
 TEST_NAME = re.compile(r"`([A-Z]\w+)\.(\w+)`")
 TEST_DEFINITION = re.compile(r"\b(?:TEST|TEST_F|TEST_P|TYPED_TEST)\(\s*(\w+)\s*,\s*(\w+)\s*\)")
+PYTHON_CLASS = re.compile(r"^class (\w+)\(.*?(?=^\S|\Z)", re.M | re.S)
+PYTHON_TEST = re.compile(r"^    def (test_\w+)\(self\)", re.M)
 
 
 def dead_links(path, text, exists=os.path.exists):
@@ -20,8 +22,19 @@ def dead_links(path, text, exists=os.path.exists):
 
 def defined_tests(sources):
     """Names Fixture.Test of all tests in the given texts."""
-    return {f"{fixture}.{name}" for text in sources
-            for fixture, name in TEST_DEFINITION.findall(text)}
+    names = set()
+    for text in sources:
+        names.update(f"{fixture}.{name}" for fixture, name in TEST_DEFINITION.findall(text))
+        for found in PYTHON_CLASS.finditer(text):
+            names.update(f"{found.group(1)}.{name}" for name in PYTHON_TEST.findall(found.group()))
+    return names
+
+
+def known_differences(source):
+    """What each entry of known_differences.h is about."""
+    table = source[source.index("kKnownDifferences[]"):]
+    entries = re.findall(r'^    \{((?:"[^"]*"\s*)+),', table, re.M)
+    return ["".join(re.findall(r'"([^"]*)"', entry)) for entry in entries]
 
 
 def promises(text):

@@ -57,9 +57,16 @@ class TreeTest(unittest.TestCase):
                     for complaint in doc_rules.dead_links(path, read(path), exists))
 
     def test_each_promise_names_a_test_that_exists(self):
-        tests = doc_rules.defined_tests(read(path) for path in tree(".cc", ".h")
+        tests = doc_rules.defined_tests(read(path) for path in tree(".cc", ".h", ".py")
                                         if path.startswith("tests/"))
         self.report(doc_rules.promise_complaints(read("proto/SEMANTICS.md"), tests))
+
+    def test_known_differences_are_documented(self):
+        known = doc_rules.known_differences(read("tests/posix/differential/known_differences.h"))
+        self.assertGreater(len(known), 10)
+        semantics = read("proto/SEMANTICS.md")
+        self.report(f"SEMANTICS.md does not list: {what}" for what in known
+                    if f"| {what} |" not in semantics)
 
     def test_shell_scripts_parse(self):
         scripts = [path for path in self.executables_and_scripts()
@@ -145,6 +152,9 @@ class NegativeControlTest(unittest.TestCase):
 
     def test_promise_without_test_is_caught(self):
         tests = doc_rules.defined_tests(["TEST_P(RenameTest, KeepsInode) {"])
+        python = ("class A(Test):\n    def test_a(self):\n\nX = 1\n\n"
+                  "class B(Test):\n    def test_b(self):\n")
+        self.assertEqual(doc_rules.defined_tests([python]), {"A.test_a", "B.test_b"})
         good = "- **1.1** Renames keep the inode. `RenameTest.KeepsInode`\n"
         self.assertEqual(list(doc_rules.promise_complaints(good, tests)), [])
         for bad, expected in (("- **1.1** No test.\n", "names no test"),
