@@ -144,11 +144,11 @@ bool SessionTable::End(const std::shared_ptr<Session>& session, Ending ending) {
   }
   const Status forgotten = volume->Forget(id);
   if (!forgotten.ok()) LogWarning("a session's record stays: {}", forgotten.error().message);
-  if (before != Session::Phase::kActive) OneLessToReclaim(*volume);
   if (ending == Ending::kFenced) {
     LogWarning("fenced {}", session->facts().client_name);
     volume->TellFenced(id);
   }
+  if (before != Session::Phase::kActive) OneLessToReclaim(*volume);
   return true;
 }
 

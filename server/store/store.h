@@ -47,12 +47,12 @@ struct SessionRecord {
   SessionId id;
   uint32_t epoch = 0;
   bool fenced = false;
-  bool silent = false;  // it was, when this was written
   bool read_only = false;
   uint64_t access_point = 0;
   Ino root = kRootIno;      // where the mount is rooted
   std::string client_name;
   Timestamp opened;
+  bool silent = false;  // it was, when this was written
 };
 
 // A mutation's encoded reply, kept so that a retry after a restart is answered from it.

@@ -211,11 +211,11 @@ void StoreTxn::ForEachChange(ChangeVisitor visit) const {
     visit(ino, state.value->attr.type == FileType::kDirectory, {});
   }
   for (const auto& [key, value] : dentries_) {
-    const Ino dir{*ReadBe64(key)};
+    const Ino dir{*ReadBe64(std::string_view(key).substr(0, 8))};
     if (WasThere(dir)) visit(dir, true, ParseDentryKey(key)->name);
   }
   for (const auto& [key, value] : xattrs_) {
-    const Ino ino{*ReadBe64(key)};
+    const Ino ino{*ReadBe64(std::string_view(key).substr(0, 8))};
     const auto it = inodes_.find(ino);
     const bool directory = it != inodes_.end() && it->second.value.has_value() &&
                            it->second.value->attr.type == FileType::kDirectory;

@@ -83,8 +83,9 @@ TEST(RecordsTest, SmallRecordsAreGoldenAndComeBack) {
 }
 
 TEST(RecordsTest, SessionIsGoldenAndComesBack) {
-  const SessionRecord session{{1, 2}, 3, true, true, 4, Ino{5}, "host", {6}};
-  EXPECT_EQ(Hex(EncodeSession(session)), "0803100118012004280532" "04686f7374390600000000000000");
+  const SessionRecord session{{1, 2}, 3, true, true, 4, Ino{5}, "host", {6}, true};
+  EXPECT_EQ(Hex(EncodeSession(session)),
+            "0803100118012004280532" "04686f73743906000000000000004001");
   ASSERT_OK_AND_ASSIGN(const SessionRecord back, DecodeSession({1, 2}, EncodeSession(session)));
   EXPECT_EQ(back.id, session.id);
   EXPECT_EQ(back.epoch, 3u);
@@ -94,6 +95,7 @@ TEST(RecordsTest, SessionIsGoldenAndComesBack) {
   EXPECT_EQ(back.root, Ino{5});
   EXPECT_EQ(back.client_name, "host");
   EXPECT_EQ(back.opened, Timestamp{6});
+  EXPECT_TRUE(back.silent);
 }
 
 TEST(RecordsTest, IdentityIsGoldenAndComesBack) {

@@ -14,6 +14,7 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
+using ::testing::UnorderedElementsAre;
 
 class TxnTest : public ::testing::TestWithParam<Engine> {
  protected:
@@ -42,6 +43,31 @@ TEST_P(TxnTest, RootIsThere) {
   EXPECT_EQ(root.attr.btime, box_.clock.now);
   EXPECT_EQ(box_->usage().inodes, 1u);
   EXPECT_EQ(box_->usage().bytes, 0u);
+}
+
+TEST_P(TxnTest, ChangesOfWhatWasThereAreVisited) {
+  auto setup = box_.Begin();
+  const Ino file = setup->NewIno().value();
+  setup->PutInode(NewFile(file));
+  ASSERT_OK(setup->Commit());
+
+  auto txn = box_.Begin();
+  const Ino made = txn->NewIno().value();
+  txn->PutInode(NewFile(made));
+  txn->PutXattr(made, "user.x", "1");
+  ASSERT_OK(txn->GetInode(file));
+  txn->PutXattr(file, "user.x", "1");
+  const Inode root = *txn->GetInode(kRootIno).value();
+  txn->PutInode(root);
+  txn->PutDentry(kRootIno, "a", To(Raw(made)));
+  txn->DeleteDentry(kRootIno, "b");
+  std::set<std::string> visited;
+  txn->ForEachChange([&](Ino ino, bool directory, std::string_view name) {
+    visited.insert(std::to_string(Raw(ino)) + (directory ? "/" : "") + std::string(name));
+  });
+  const std::string in_root = std::to_string(Raw(kRootIno)) + "/";
+  EXPECT_THAT(visited, UnorderedElementsAre(in_root, in_root + "a", in_root + "b",
+                                            std::to_string(Raw(file))));
 }
 
 TEST_P(TxnTest, ReadsSeeOwnWritesAndOthersOnlyAfterCommit) {
