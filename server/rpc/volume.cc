@@ -52,12 +52,12 @@ Status Volume::Save(const state::SessionFacts& facts, state::Standing standing) 
   return store().PutSession({.id = facts.id,
                              .epoch = facts.epoch,
                              .fenced = standing == state::Standing::kFenced,
-                             .silent = standing == state::Standing::kSilent,
                              .read_only = facts.read_only,
                              .access_point = facts.access_point,
                              .root = facts.root,
                              .client_name = facts.client_name,
-                             .opened = facts.opened});
+                             .opened = facts.opened,
+                             .silent = standing == state::Standing::kSilent});
 }
 
 }  // namespace tarn::rpc
