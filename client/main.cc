@@ -1,10 +1,18 @@
-// tarn, the client: gives the commands a server to talk to. The only place that knows RemoteFs.
+// tarn, the client: gives the commands a server to talk to. The only place that puts its
+// stages together.
+#include "client/cache/cached_fs.h"
 #include "client/cli/cli.h"
 #include "client/transport/admin_client.h"
 #include "client/transport/remote_fs.h"
 
 namespace tarn {
 namespace {
+
+// What a mount with a cache stands on; goes from the top.
+struct Stages {
+  std::shared_ptr<transport::RemoteFs> remote;
+  std::unique_ptr<cache::CachedFs> cached;
+};
 
 Result<cli::Connection> Connect(const cli::ConnectRequest& request) {
   transport::ConnectOptions options;
@@ -13,13 +21,24 @@ Result<cli::Connection> Connect(const cli::ConnectRequest& request) {
   options.directory = request.spec.directory;
   options.read_only = request.read_only;
   options.client_name = request.client_name;
-  ASSIGN_OR_RETURN(auto fs, transport::RemoteFs::Connect(options));
-  transport::RemoteFs* remote = fs.get();
+  options.leases = request.cache;
+  ASSIGN_OR_RETURN(std::shared_ptr<transport::RemoteFs> remote,
+                   transport::RemoteFs::Connect(options));
   cli::Connection connection;
   connection.root = remote->root().handle;
   connection.read_only = remote->info().read_only;
-  connection.fs = std::move(fs);
   connection.close = [remote] { remote->Close(); };
+  if (!remote->info().leases) {
+    connection.fs = remote;
+    return connection;
+  }
+  auto stages = std::make_shared<Stages>(Stages{remote, nullptr});
+  stages->cached = std::make_unique<cache::CachedFs>(*remote, SystemClock());
+  connection.fs = std::shared_ptr<FileSystem>(stages, stages->cached.get());
+  connection.freshness = stages->cached.get();
+  connection.set_kernel = [stages](cache::KernelCache* kernel) {
+    stages->cached->SetKernel(kernel);
+  };
   return connection;
 }
 

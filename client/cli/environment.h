@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "client/cache/kernel.h"
 #include "client/cli/spec.h"
 #include "common/filesystem.h"
 
@@ -15,14 +16,19 @@ namespace tarn::cli {
 struct ConnectRequest {
   MountSpec spec;
   bool read_only = false;
+  bool cache = true;        // under leases
   std::string client_name;  // host and mount point, for people
 };
 
 // A file system that can be mounted.
 struct Connection {
-  std::unique_ptr<FileSystem> fs;
+  std::shared_ptr<FileSystem> fs;
   Handle root;
   bool read_only = false;
+  // What the kernel may keep, and who must be told which kernel's caches to empty (null: none any
+  // more); both empty if nothing is cached.
+  cache::Freshness* freshness = nullptr;
+  std::function<void(cache::KernelCache*)> set_kernel;
   // Answers what is outstanding and ends the session.
   std::function<void()> close;
 };

@@ -92,12 +92,14 @@ int Serve(const ServeRequest& request, const Environment& environment, Launch& l
 
   auto connection = environment.connect({.spec = request.spec,
                                          .read_only = request.options.read_only,
+                                         .cache = request.options.cache,
                                          .client_name = HostName() + ":" + request.directory});
   if (!connection.ok()) return Fail(launch, connection.error(), kExitFailure);
   fuse::MountConfig config{.source = request.source,
                            .directory = request.directory,
                            .options = request.options,
-                           .root = connection->root};
+                           .root = connection->root,
+                           .freshness = connection->freshness};
   // The server may allow less than was asked for; then the kernel need not ask it each time.
   config.options.read_only |= connection->read_only;
   auto mount = fuse::Mount::Make(*connection->fs, config);
@@ -105,6 +107,7 @@ int Serve(const ServeRequest& request, const Environment& environment, Launch& l
     connection->close();
     return Fail(launch, mount.error(), kExitFailure);
   }
+  if (connection->set_kernel) connection->set_kernel(&(*mount)->kernel_cache());
   std::optional<RunFile> run_file = MakeRunFile(request.directory);
   LogInfo("{} is mounted at {}", request.source, request.directory);
   launch.Report(Ok());
@@ -114,6 +117,7 @@ int Serve(const ServeRequest& request, const Environment& environment, Launch& l
     SignalWatch watch(**mount);
     result = (*mount)->Run();
   }
+  if (connection->set_kernel) connection->set_kernel(nullptr);
   connection->close();
   mount->reset();
   if (!result.ok()) LogError("{}", result.error().message);

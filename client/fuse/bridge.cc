@@ -59,8 +59,8 @@ constexpr fuse_lowlevel_ops kOps = {
 
 }  // namespace
 
-FuseBridge::FuseBridge(FileSystem& fs, Handle root, Validity validity)
-    : fs_(fs), validity_(validity), inodes_(root) {}
+FuseBridge::FuseBridge(FileSystem& fs, Handle root, cache::Freshness* freshness)
+    : fs_(fs), freshness_(freshness), inodes_(root), invalidator_(inodes_) {}
 
 FuseBridge::~FuseBridge() {
   WaitUntilIdle();
@@ -85,10 +85,13 @@ void FuseBridge::Negotiate(fuse_conn_info& conn) {
                         FUSE_CAP_OVER_IO_URING, FUSE_CAP_READDIRPLUS, FUSE_CAP_READDIRPLUS_AUTO}) {
     fuse_unset_feature_flag(&conn, flag);
   }
-  // Attributes that come with names are worth their cost only if the kernel may use both.
-  if (validity_.entry > 0) {
-    fuse_set_feature_flag(&conn, FUSE_CAP_READDIRPLUS);
-    fuse_set_feature_flag(&conn, FUSE_CAP_READDIRPLUS_AUTO);
+  // Attributes that come with names are worth their cost only if the kernel may use both. A symlink
+  // of a number that is never used again has one target for ever.
+  if (caches()) {
+    for (uint64_t flag :
+         {FUSE_CAP_READDIRPLUS, FUSE_CAP_READDIRPLUS_AUTO, FUSE_CAP_CACHE_SYMLINKS}) {
+      fuse_set_feature_flag(&conn, flag);
+    }
   }
   kernel_says_kill_ = fuse_get_feature_flag(&conn, FUSE_CAP_HANDLE_KILLPRIV_V2);
   conn.max_write = kTransferMaxBytes;
@@ -97,6 +100,20 @@ void FuseBridge::Negotiate(fuse_conn_info& conn) {
   conn.time_gran = 1;
   LogInfo("kernel speaks FUSE {}.{}; offered {:#x}, used {:#x}", conn.proto_major, conn.proto_minor,
           conn.capable_ext, conn.want_ext);
+}
+
+double FuseBridge::AttrSeconds(const Attr& attr) const {
+  return caches() && freshness_->IsFresh(attr) ? freshness_->Seconds() : 0;
+}
+
+double FuseBridge::EntrySeconds(Ino dir, std::string_view name, Ino child) const {
+  return caches() && freshness_->IsFresh(dir, name, child) ? freshness_->Seconds() : 0;
+}
+
+void FuseBridge::Forget(NodeId node, uint64_t lookups) {
+  inodes_.Forget(node, lookups, [this](Ino ino) {
+    if (caches()) freshness_->Forget(ino);
+  });
 }
 
 void FuseBridge::EndCall() {

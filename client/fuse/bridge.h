@@ -4,23 +4,19 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <string_view>
 #include <vector>
 
+#include "client/cache/kernel.h"
 #include "client/fuse/fuse_api.h"
 #include "client/fuse/inode_table.h"
 #include "client/fuse/interrupts.h"
+#include "client/fuse/invalidator.h"
 #include "client/fuse/lock_book.h"
 #include "common/filesystem.h"
 #include "common/sync.h"
 
 namespace tarn::fuse {
-
-// For how long the kernel may answer from its caches, in seconds. Zero until leases say otherwise.
-struct Validity {
-  double entry = 0;
-  double attr = 0;
-  bool operator==(const Validity&) const = default;
-};
 
 // The state behind the handlers in ops_*.cc, which libfuse calls. A handler never waits: it builds
 // the arguments, calls the verb, and the verb's Done answers the kernel from whatever thread it
@@ -30,7 +26,8 @@ struct Validity {
 // call by itself: the destructor waits for the calls under way.
 class FuseBridge {
  public:
-  FuseBridge(FileSystem& fs, Handle root, Validity validity);
+  // `freshness`: says what the kernel may keep; null: nothing.
+  FuseBridge(FileSystem& fs, Handle root, cache::Freshness* freshness);
   ~FuseBridge();
   FuseBridge(const FuseBridge&) = delete;
   FuseBridge& operator=(const FuseBridge&) = delete;
@@ -43,8 +40,15 @@ class FuseBridge {
   void WaitUntilIdle();
 
   FileSystem& fs() const { return fs_; }
-  const Validity& validity() const { return validity_; }
   InodeTable& inodes() { return inodes_; }
+  Invalidator& invalidator() { return invalidator_; }
+
+  // For how long the kernel may keep these attributes, or that `name` leads to `child` (kNoIno: to
+  // nothing). REQUIRES: the gate is held shared, until the reply is written.
+  double AttrSeconds(const Attr& attr) const;
+  double EntrySeconds(Ino dir, std::string_view name, Ino child) const;
+  bool caches() const { return freshness_ != nullptr; }
+  void Forget(NodeId node, uint64_t lookups);
   LockBook& locks() { return locks_; }
   Interrupter& interrupter() { return interrupter_; }
 
@@ -67,8 +71,9 @@ class FuseBridge {
   static constexpr size_t kHints = 256;
 
   FileSystem& fs_;
-  const Validity validity_;
+  cache::Freshness* const freshness_;
   InodeTable inodes_;
+  Invalidator invalidator_;
   LockBook locks_;
   Interrupter interrupter_;
   std::atomic<uint64_t> next_open_ = 1;

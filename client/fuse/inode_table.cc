@@ -18,7 +18,7 @@ NodeId InodeTable::Remember(Handle handle) {
   return NodeId{Raw(handle.ino)};
 }
 
-void InodeTable::Forget(NodeId node, uint64_t lookups) {
+void InodeTable::Forget(NodeId node, uint64_t lookups, absl::FunctionRef<void(Ino)> gone) {
   if (node == kRootNode) return;
   Shard& shard = ShardOf(InoOf(node));
   MutexLock lock(&shard.mu);
@@ -29,6 +29,7 @@ void InodeTable::Forget(NodeId node, uint64_t lookups) {
     return;
   }
   shard.entries.erase(it);
+  gone(InoOf(node));
   // Erasing leaves the table as large as it ever was; a walk of the whole tree must not.
   size_t capacity = shard.entries.capacity();
   if (capacity > kKeptCapacity && shard.entries.size() < capacity / 8) shard.entries.rehash(0);
@@ -41,6 +42,36 @@ Handle InodeTable::HandleOf(NodeId node) const {
   MutexLock lock(&shard.mu);
   auto it = shard.entries.find(ino);
   return {ino, it == shard.entries.end() ? 0 : it->second.tag};
+}
+
+bool InodeTable::Knows(Ino ino) const {
+  if (ino == root_.ino) return true;
+  const Shard& shard = ShardOf(ino);
+  MutexLock lock(&shard.mu);
+  return shard.entries.contains(ino);
+}
+
+std::vector<Ino> InodeTable::Known() const {
+  std::vector<Ino> known{root_.ino};
+  for (const Shard& shard : shards_) {
+    MutexLock lock(&shard.mu);
+    for (const auto& [ino, entry] : shard.entries) known.push_back(ino);
+  }
+  return known;
+}
+
+void InodeTable::NotePages(Ino ino) {
+  Shard& shard = ShardOf(ino);
+  MutexLock lock(&shard.mu);
+  const auto it = shard.entries.find(ino);
+  if (it != shard.entries.end()) it->second.pages = true;
+}
+
+bool InodeTable::MayHavePages(Ino ino) const {
+  const Shard& shard = ShardOf(ino);
+  MutexLock lock(&shard.mu);
+  const auto it = shard.entries.find(ino);
+  return it != shard.entries.end() && it->second.pages;
 }
 
 size_t InodeTable::size() const {

@@ -3,8 +3,10 @@
 
 #include <array>
 #include <cstdint>
+#include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/functional/function_ref.h"
 #include "common/filesystem.h"
 #include "common/sync.h"
 
@@ -30,8 +32,17 @@ class InodeTable {
 
   // Counts one lookup of `handle`; call before the reply that names it is sent.
   NodeId Remember(Handle handle);
-  // Takes back `lookups`, or all there are if that is fewer. Unknown nodes are no error.
-  void Forget(NodeId node, uint64_t lookups);
+  // Takes back `lookups`, or all there are if that is fewer. Unknown nodes are no error. `gone` runs
+  // if none is left, before anybody can count the inode again.
+  void Forget(NodeId node, uint64_t lookups, absl::FunctionRef<void(Ino)> gone);
+
+  bool Knows(Ino ino) const;
+  // The root, and all that is counted.
+  std::vector<Ino> Known() const;
+
+  // The kernel may have pages of the inode that it read for a descriptor with a page cache.
+  void NotePages(Ino ino);
+  bool MayHavePages(Ino ino) const;
 
   NodeId NodeOf(Ino ino) const { return ino == root_.ino ? kRootNode : NodeId{Raw(ino)}; }
   Ino InoOf(NodeId node) const { return node == kRootNode ? root_.ino : Ino{Raw(node)}; }
@@ -45,6 +56,7 @@ class InodeTable {
   struct Entry {
     uint64_t tag = 0;
     uint64_t lookups = 0;
+    bool pages = false;
   };
   struct alignas(64) Shard {
     mutable Mutex mu;

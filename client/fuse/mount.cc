@@ -108,8 +108,7 @@ Result<int> MountAsRoot(const MountConfig& config) {
 class FuseMount final : public Mount {
  public:
   FuseMount(FileSystem& fs, const MountConfig& config)
-      : bridge_(fs, config.root, {.entry = config.entry_seconds, .attr = config.attr_seconds}),
-        directory_(config.directory) {}
+      : bridge_(fs, config.root, config.freshness), directory_(config.directory) {}
 
   ~FuseMount() override { bridge_.WaitUntilIdle(); }
 
@@ -138,7 +137,10 @@ class FuseMount final : public Mount {
     return Ok();
   }
 
+  cache::KernelCache& kernel_cache() override { return bridge_.invalidator(); }
+
   Status Run() override {
+    bridge_.invalidator().SetSession(session_.get());
     fuse_loop_config* config = fuse_loop_cfg_create();
     fuse_loop_cfg_set_max_threads(
         config, std::clamp(std::thread::hardware_concurrency(), kMinReaders, kMaxReaders));
@@ -147,6 +149,7 @@ class FuseMount final : public Mount {
     fuse_loop_cfg_destroy(config);
     // Of a mount that is already gone this is a no-op.
     fuse_session_unmount(session_.get());
+    bridge_.invalidator().SetSession(nullptr);
     if (result < 0) return Error(FromSystem(-result), "the connection to the kernel failed");
     return Ok();
   }

@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 
+#include "client/cache/kernel.h"
 #include "client/fuse/options.h"
 #include "common/filesystem.h"
 
@@ -13,8 +14,8 @@ struct MountConfig {
   std::string source;     // what df shows, for example server:/default
   std::string directory;  // absolute
   MountOptions options;
-  Handle root;                                 // what is mounted: a directory of the file system
-  double entry_seconds = 0, attr_seconds = 0;  // for how long the kernel may trust its caches
+  Handle root;  // what is mounted: a directory of the file system
+  cache::Freshness* freshness = nullptr;  // says what the kernel may keep; null: nothing
 };
 
 // Thread safety: Stop may be called from any thread, and Run once.
@@ -28,6 +29,8 @@ class Mount {
   static Result<std::unique_ptr<Mount>> Make(FileSystem& fs, const MountConfig& config);
   virtual ~Mount() = default;
 
+  // The kernel's caches of this mount. Nothing happens in them once Run has returned.
+  virtual cache::KernelCache& kernel_cache() = 0;
   // Serves until the mount is gone or Stop is called. Errors: EIO.
   virtual Status Run() = 0;
   // Detaches the directory and ends Run; whoever still uses the mount gets ENOTCONN.

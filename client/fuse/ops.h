@@ -78,11 +78,16 @@ void Flock(fuse_req_t req, fuse_ino_t node, fuse_file_info* fi, int op) noexcept
 // False, and the request answered, if `name` is longer than a name may be. (The kernel lets 1,024
 // bytes through.)
 bool CheckName(Request& request, const char* name);
-// Answers with an inode that the kernel thereby looks up once more.
-void ReplyEntry(Request request, const EntryReply& reply);
+// Answers with an inode, found as `name` in `dir`, that the kernel thereby looks up once more.
+void ReplyEntry(Request request, Ino dir, std::string_view name, const EntryReply& reply);
+// Answers that the request's directory has no `name`, to be remembered where it may be.
+void ReplyAbsent(Request& request, std::string_view name);
 void ReplyAttr(Request request, const Attr& attr);
-// Counts the lookup of `reply` and says how the kernel is to be told of it.
-fuse_entry_param MakeEntry(FuseBridge& bridge, const EntryReply& reply);
+// Counts the lookup of `reply` and says how the kernel is to be told of it. REQUIRES: the gate.
+fuse_entry_param MakeEntry(FuseBridge& bridge, Ino dir, std::string_view name,
+                           const EntryReply& reply);
+// Reads and writes of the descriptor go past the kernel's page cache.
+bool IsDirect(const FuseBridge& bridge, const fuse_file_info& fi);
 // Tells the server that `open` is over; nobody waits for it. The request is already answered.
 void ReleaseOpen(Request request, Handle inode, OpenId open, bool held_locks);
 

@@ -33,7 +33,9 @@ bool IsDots(const DirEntry& entry) {
   return entry.name == "." || entry.name == "..";
 }
 
+// REQUIRES: the gate, until the reply is written.
 Packed Pack(const Request& request, std::span<const DirEntry> entries, size_t size, bool plus) {
+  const Ino dir = request.bridge().inodes().InoOf(NodeId{request->node});
   Packed out;
   out.buffer.resize(entries.empty() ? 0 : size);
   for (const DirEntry& entry : entries) {
@@ -52,7 +54,7 @@ Packed Pack(const Request& request, std::span<const DirEntry> entries, size_t si
       if (need > room) break;
       // An entry without an inode is not looked up; the kernel never counts the dots.
       if (entry.entry && !IsDots(entry)) {
-        param = MakeEntry(request.bridge(), *entry.entry);
+        param = MakeEntry(request.bridge(), dir, entry.name, *entry.entry);
         out.looked_up.push_back(NodeId{param.ino});
       }
       fuse_add_direntry_plus(request->req, at, room, entry.name.c_str(), &param, cookie);
@@ -63,30 +65,35 @@ Packed Pack(const Request& request, std::span<const DirEntry> entries, size_t si
   return out;
 }
 
-void Reply(Request request, const Packed& packed, bool nothing_fits) {
+// The request outlives the gate, which is its bridge's.
+void Reply(Request& request, const Packed& packed, bool nothing_fits) {
   if (nothing_fits) return request.Fail(Errno::kEINVAL);
   if (fuse_reply_buf(request.Finish(), packed.buffer.data(), packed.used) == 0) return;
-  for (NodeId node : packed.looked_up) request.bridge().inodes().Forget(node, 1);
+  for (NodeId node : packed.looked_up) request.bridge().Forget(node, 1);
 }
 
 void Serve(Request request, OpenedDir& dir, size_t size, off_t offset, bool plus) {
   ReadDirArgs args{.dir = request.bridge().HandleOf(request->node),
                    .cookie = static_cast<uint64_t>(offset),
                    .plus = plus};
-  std::optional<Packed> packed;
-  bool stuck = false;
   {
-    MutexLock lock(&dir.mu);
-    if (auto rest = dir.stream.Continue(args.cookie, plus)) {
-      packed = Pack(request, *rest, size, plus);
-      stuck = packed->count == 0 && !rest->empty();
-      dir.stream.Advance(packed->count);
+    ReaderMutexLock gate(&request.bridge().invalidator().gate());
+    std::optional<Packed> packed;
+    bool stuck = false;
+    {
+      MutexLock lock(&dir.mu);
+      if (auto rest = dir.stream.Continue(args.cookie, plus)) {
+        packed = Pack(request, *rest, size, plus);
+        stuck = packed->count == 0 && !rest->empty();
+        dir.stream.Advance(packed->count);
+      }
+      args.max_bytes = dir.stream.FetchBytes();
     }
-    args.max_bytes = dir.stream.FetchBytes();
+    if (packed) return Reply(request, *packed, stuck);
   }
-  if (packed) return Reply(std::move(request), *packed, stuck);
   Run<verbs::ReadDir>(std::move(request), args,
                       [&dir, size, plus, cookie = args.cookie](Request r, ReadDirReply reply) {
+                        ReaderMutexLock gate(&r.bridge().invalidator().gate());
                         Packed packed;
                         bool stuck = false;
                         {
@@ -97,7 +104,7 @@ void Serve(Request request, OpenedDir& dir, size_t size, off_t offset, bool plus
                           stuck = packed.count == 0 && !rest.empty();
                           dir.stream.Advance(packed.count);
                         }
-                        Reply(std::move(r), packed, stuck);
+                        Reply(r, packed, stuck);
                       });
 }
 

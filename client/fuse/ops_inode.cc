@@ -10,13 +10,13 @@ void Init(void* userdata, fuse_conn_info* conn) noexcept {
 }
 
 void Forget(fuse_req_t req, fuse_ino_t node, uint64_t lookups) noexcept {
-  static_cast<FuseBridge*>(fuse_req_userdata(req))->inodes().Forget(NodeId{node}, lookups);
+  static_cast<FuseBridge*>(fuse_req_userdata(req))->Forget(NodeId{node}, lookups);
   fuse_reply_none(req);
 }
 
 void ForgetMulti(fuse_req_t req, size_t count, fuse_forget_data* forgets) noexcept {
-  InodeTable& inodes = static_cast<FuseBridge*>(fuse_req_userdata(req))->inodes();
-  for (size_t i = 0; i < count; ++i) inodes.Forget(NodeId{forgets[i].ino}, forgets[i].nlookup);
+  FuseBridge& bridge = *static_cast<FuseBridge*>(fuse_req_userdata(req));
+  for (size_t i = 0; i < count; ++i) bridge.Forget(NodeId{forgets[i].ino}, forgets[i].nlookup);
   fuse_reply_none(req);
 }
 
@@ -32,8 +32,9 @@ void StatX(fuse_req_t req, fuse_ino_t node, int, int, fuse_file_info*) noexcept 
   Request request(req, node, "statx");
   GetAttrArgs args{.inode = request.bridge().HandleOf(node)};
   Run<verbs::GetAttr>(std::move(request), args, [](Request r, const AttrReply& reply) {
+    ReaderMutexLock gate(&r.bridge().invalidator().gate());
     struct statx stx = ToStatx(reply.attr);
-    double timeout = r.bridge().validity().attr;
+    double timeout = r.bridge().AttrSeconds(reply.attr);
     fuse_reply_statx(r.Finish(), 0, &stx, timeout);
   });
 }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <climits>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -19,7 +20,7 @@ constexpr size_t kMaxParts = IOV_MAX - 1;
 
 // Hands the slices to the kernel as they are. More than was asked for must not go out: the kernel
 // refuses such a reply, and the reader would wait for ever.
-void ReplyData(Request request, Bytes data, size_t asked) {
+void ReplyData(Request& request, Bytes data, size_t asked) {
   if (data.size() > asked) data = data.Sub(0, asked);
   if (data.slices().size() > kMaxParts) data = Bytes::FromString(data.ToString());
   std::vector<iovec> parts;
@@ -30,6 +31,44 @@ void ReplyData(Request request, Bytes data, size_t asked) {
   fuse_reply_iov(request.Finish(), parts.data(), static_cast<int>(parts.size()));
 }
 
+// While it lives, a request keeps pages locked in the kernel. Goes after the reply, but before the
+// Request, whose bridge it needs.
+class BusyPages {
+ public:
+  BusyPages(FuseBridge& bridge, Ino ino, uint64_t offset, uint64_t size, bool direct)
+      : bridge_(bridge), ino_(ino), offset_(offset), size_(size), direct_(direct) {
+    bridge_.invalidator().BeginIo(ino_, offset_, size_, direct_);
+  }
+  ~BusyPages() { bridge_.invalidator().EndIo(ino_, offset_, size_, direct_); }
+  BusyPages(const BusyPages&) = delete;
+  BusyPages& operator=(const BusyPages&) = delete;
+
+ private:
+  FuseBridge& bridge_;
+  const Ino ino_;
+  const uint64_t offset_, size_;
+  const bool direct_;
+};
+
+void ReplyWritten(Request request, size_t size, int sync, const FsyncArgs& fsync) {
+  if (sync == 0) {
+    fuse_reply_write(request.Finish(), size);
+    return;
+  }
+  Run<verbs::Fsync>(std::move(request), fsync,
+                    [size](Request done, Unit) { fuse_reply_write(done.Finish(), size); });
+}
+
+// A read of another descriptor that began before this write may leave old pages behind it.
+void DropThenReply(Request request, uint64_t offset, size_t size, int sync,
+                   const FsyncArgs& fsync) {
+  Invalidator& invalidator = request.bridge().invalidator();
+  invalidator.DropRangeThen(fsync.inode.ino, offset, size,
+                            [request = std::move(request), size, sync, fsync]() mutable {
+                              ReplyWritten(std::move(request), size, sync, fsync);
+                            });
+}
+
 }  // namespace
 
 void Read(fuse_req_t req, fuse_ino_t node, size_t size, off_t offset, fuse_file_info* fi) noexcept {
@@ -38,9 +77,18 @@ void Read(fuse_req_t req, fuse_ino_t node, size_t size, off_t offset, fuse_file_
                 .open = OpenId{fi->fh},
                 .offset = static_cast<uint64_t>(offset),
                 .size = static_cast<uint32_t>(size)};
-  Run<verbs::Read>(std::move(request), args, [size](Request r, ReadReply reply) {
-    ReplyData(std::move(r), std::move(reply.data), size);
-  });
+  if (!request.bridge().caches()) {
+    return Run<verbs::Read>(std::move(request), args, [size](Request r, ReadReply reply) {
+      ReplyData(r, std::move(reply.data), size);
+    });
+  }
+  auto pages = std::make_unique<BusyPages>(request.bridge(), args.inode.ino, args.offset, size,
+                                           IsDirect(request.bridge(), *fi));
+  Run<verbs::Read>(std::move(request), args,
+                   [size, pages = std::move(pages)](Request r, ReadReply reply) mutable {
+                     ReplyData(r, std::move(reply.data), size);
+                     pages.reset();
+                   });
 }
 
 void Write(fuse_req_t req, fuse_ino_t node, const char* data, size_t size, off_t offset,
@@ -60,15 +108,22 @@ void Write(fuse_req_t req, fuse_ino_t node, const char* data, size_t size, off_t
   // The kernel follows a direct write with no FSYNC: O_SYNC and O_DSYNC are ours to keep.
   int sync = page ? 0 : fi->flags & O_SYNC;
   FsyncArgs fsync{.inode = args.inode, .data_only = sync == O_DSYNC};
-  Run<verbs::Write>(
-      std::move(request), std::move(args), [size, sync, fsync](Request r, const WriteReply&) {
-        if (sync == 0) {
-          fuse_reply_write(r.Finish(), size);
-          return;
-        }
-        Run<verbs::Fsync>(std::move(r), fsync,
-                          [size](Request done, Unit) { fuse_reply_write(done.Finish(), size); });
-      });
+  std::unique_ptr<BusyPages> pages;
+  if (page && request.bridge().caches()) {
+    pages = std::make_unique<BusyPages>(request.bridge(), args.inode.ino, start, size, false);
+  }
+  Run<verbs::Write>(std::move(request), std::move(args),
+                    [size, sync, fsync, page, pages = std::move(pages)](
+                        Request r, const WriteReply& reply) mutable {
+                      if (page) {
+                        fuse_reply_write(r.Finish(), size);
+                        return pages.reset();
+                      }
+                      if (r.bridge().inodes().MayHavePages(fsync.inode.ino)) {
+                        return DropThenReply(std::move(r), reply.offset, size, sync, fsync);
+                      }
+                      ReplyWritten(std::move(r), size, sync, fsync);
+                    });
 }
 
 void Fsync(fuse_req_t req, fuse_ino_t node, int data_only, fuse_file_info*) noexcept {

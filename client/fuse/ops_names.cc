@@ -6,8 +6,11 @@
 namespace tarn::fuse::ops {
 namespace {
 
-void AnswerEntry(Request request, const EntryReply& reply) {
-  ReplyEntry(std::move(request), reply);
+auto AnswerEntry(std::string name) {
+  return [name = std::move(name)](Request request, const EntryReply& reply) {
+    const Ino dir = request.bridge().inodes().InoOf(NodeId{request->node});
+    ReplyEntry(std::move(request), dir, name, reply);
+  };
 }
 void AnswerOk(Request request, Unit) {
   request.Ok();
@@ -26,7 +29,8 @@ void Lookup(fuse_req_t req, fuse_ino_t parent, const char* name) noexcept {
   // Nothing of the mount lies above its root, whatever the server's tree has there.
   bool above = parent == FUSE_ROOT_ID && std::string_view(name) == "..";
   LookupArgs args{.dir = request.bridge().HandleOf(parent), .name = above ? "." : name};
-  Run<verbs::Lookup>(std::move(request), std::move(args), AnswerEntry);
+  if (request.bridge().caches()) request->looked_up = name;
+  Run<verbs::Lookup>(std::move(request), std::move(args), AnswerEntry(name));
 }
 
 void MakeNode(fuse_req_t req, fuse_ino_t parent, const char* name, mode_t mode,
@@ -42,7 +46,7 @@ void MakeNode(fuse_req_t req, fuse_ino_t parent, const char* name, mode_t mode,
                     .mode = mode & 07777,
                     .umask = fuse_req_ctx(req)->umask,
                     .rdev = rdev};
-  Run<verbs::MakeNode>(std::move(request), std::move(args), AnswerEntry);
+  Run<verbs::MakeNode>(std::move(request), std::move(args), AnswerEntry(name));
 }
 
 void MakeDir(fuse_req_t req, fuse_ino_t parent, const char* name, mode_t mode) noexcept {
@@ -53,14 +57,14 @@ void MakeDir(fuse_req_t req, fuse_ino_t parent, const char* name, mode_t mode) n
                    .name = name,
                    .mode = mode & 07777,
                    .umask = fuse_req_ctx(req)->umask};
-  Run<verbs::MakeDir>(std::move(request), std::move(args), AnswerEntry);
+  Run<verbs::MakeDir>(std::move(request), std::move(args), AnswerEntry(name));
 }
 
 void SymLink(fuse_req_t req, const char* target, fuse_ino_t parent, const char* name) noexcept {
   Request request(req, parent, "symlink");
   if (!CheckName(request, name)) return;
   SymLinkArgs args{.dir = request.bridge().HandleOf(parent), .name = name, .target = target};
-  Run<verbs::SymLink>(std::move(request), std::move(args), AnswerEntry);
+  Run<verbs::SymLink>(std::move(request), std::move(args), AnswerEntry(name));
 }
 
 void Unlink(fuse_req_t req, fuse_ino_t parent, const char* name) noexcept {
@@ -97,7 +101,11 @@ void Link(fuse_req_t req, fuse_ino_t node, fuse_ino_t new_parent, const char* ne
   LinkArgs args{.inode = request.bridge().HandleOf(node),
                 .new_dir = request.bridge().HandleOf(new_parent),
                 .new_name = new_name};
-  Run<verbs::Link>(std::move(request), std::move(args), AnswerEntry);
+  Ino dir = args.new_dir.ino;
+  Run<verbs::Link>(std::move(request), std::move(args),
+                   [dir, name = std::string(new_name)](Request r, const EntryReply& reply) {
+                     ReplyEntry(std::move(r), dir, name, reply);
+                   });
 }
 
 }  // namespace tarn::fuse::ops

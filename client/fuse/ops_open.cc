@@ -9,17 +9,20 @@ namespace {
 // In open flags of the kernel: the file is opened by execve(2).
 constexpr int kFlagExecute = 0x20;
 
-// Without leases nothing may stay in the kernel's page cache, so every open is a direct one. Writes
-// inside the file may then go in parallel: each is one request, and the server applies it whole.
-void SetReply(fuse_file_info& fi, OpenId open) {
+// A descriptor that only reads uses the kernel's page cache, which holds nothing but what leases
+// cover, so it is never emptied for an open. One that writes goes past it, as does every one where
+// there are no leases. Writes inside the file may then go in parallel: each is one request, and the
+// server applies it whole.
+void SetReply(FuseBridge& bridge, fuse_ino_t node, fuse_file_info& fi, OpenId open) {
   fi.fh = Raw(open);
-  fi.direct_io = 1;
-  fi.parallel_direct_writes = 1;
-  fi.keep_cache = 0;
+  fi.direct_io = IsDirect(bridge, fi);
+  fi.parallel_direct_writes = fi.direct_io;
+  fi.keep_cache = !fi.direct_io;
+  if (!fi.direct_io) bridge.inodes().NotePages(bridge.inodes().InoOf(NodeId{node}));
 }
 
-void AnswerCreate(Request request, const fuse_file_info& info, OpenId open,
-                  const CreateReply& reply) {
+void AnswerCreate(Request request, const std::string& name, const fuse_file_info& info,
+                  OpenId open, const CreateReply& reply) {
   const Handle inode = reply.entry.handle;
   // The kernel, which knew of no such name, takes nothing but a regular file here. ESTALE makes it
   // look the name up again and open what is there in the usual way.
@@ -27,12 +30,17 @@ void AnswerCreate(Request request, const fuse_file_info& info, OpenId open,
     request.Fail(Errno::kESTALE);
     return ReleaseOpen(std::move(request), inode, open, false);
   }
-  fuse_entry_param entry = MakeEntry(request.bridge(), reply.entry);
-  fuse_file_info fi = info;
-  SetReply(fi, open);
-  if (fuse_reply_create(request.Finish(), &entry, &fi) == 0) return;
-  // The kernel did not take the answer: nobody will close this.
-  request.bridge().inodes().Forget(NodeId{entry.ino}, 1);
+  FuseBridge& bridge = request.bridge();
+  {
+    ReaderMutexLock gate(&bridge.invalidator().gate());
+    const Ino dir = bridge.inodes().InoOf(NodeId{request->node});
+    fuse_entry_param entry = MakeEntry(bridge, dir, name, reply.entry);
+    fuse_file_info fi = info;
+    SetReply(bridge, entry.ino, fi, open);
+    if (fuse_reply_create(request.Finish(), &entry, &fi) == 0) return;
+    // The kernel did not take the answer: nobody will close this.
+    bridge.Forget(NodeId{entry.ino}, 1);
+  }
   ReleaseOpen(std::move(request), inode, open, false);
 }
 
@@ -48,7 +56,7 @@ void Open(fuse_req_t req, fuse_ino_t node, fuse_file_info* fi) noexcept {
   Run<verbs::Open>(std::move(request), args,
                    [info = *fi, inode = args.inode, open = args.open](Request r, const OpenReply&) {
                      fuse_file_info fi = info;
-                     SetReply(fi, open);
+                     SetReply(r.bridge(), r->node, fi, open);
                      if (fuse_reply_open(r.Finish(), &fi) == 0) return;
                      ReleaseOpen(std::move(r), inode, open, false);
                    });
@@ -68,10 +76,12 @@ void Create(fuse_req_t req, fuse_ino_t parent, const char* name, mode_t mode,
                   .exclusive = (fi->flags & O_EXCL) != 0,
                   .truncate = (fi->flags & O_TRUNC) != 0};
   OpenId open = args.open;
-  Run<verbs::Create>(std::move(request), std::move(args),
-                     [info = *fi, open](Request r, const CreateReply& reply) {
-                       AnswerCreate(std::move(r), info, open, reply);
-                     });
+  std::string made = args.name;
+  Run<verbs::Create>(
+      std::move(request), std::move(args),
+      [info = *fi, open, made = std::move(made)](Request r, const CreateReply& reply) {
+        AnswerCreate(std::move(r), made, info, open, reply);
+      });
 }
 
 void TmpFile(fuse_req_t req, fuse_ino_t parent, mode_t mode, fuse_file_info* fi) noexcept {
@@ -86,7 +96,7 @@ void TmpFile(fuse_req_t req, fuse_ino_t parent, mode_t mode, fuse_file_info* fi)
   OpenId open = args.open;
   Run<verbs::CreateTmp>(std::move(request), args,
                         [info = *fi, open](Request r, const CreateReply& reply) {
-                          AnswerCreate(std::move(r), info, open, reply);
+                          AnswerCreate(std::move(r), "", info, open, reply);
                         });
 }
 

@@ -36,6 +36,8 @@ constexpr std::array kSwitches = {
     Switch{"allow_other", &MountOptions::allow_other, true},
     Switch{"noallow_other", &MountOptions::allow_other, false},
     Switch{"default_permissions", &MountOptions::default_permissions, true},
+    Switch{"cache", &MountOptions::cache, true},
+    Switch{"nocache", &MountOptions::cache, false},
     Switch{"remount", &MountOptions::remount, true},
 };
 
@@ -99,6 +101,7 @@ constexpr std::string_view kHelp =
     "  sync async                                   every write as with O_SYNC, or not\n"
     "  allow_other noallow_other                    all users, or only the one who mounts\n"
     "  default_permissions                          the kernel checks permissions too (always on)\n"
+    "  cache nocache                                keep what leases cover (coherent), or nothing\n"
     "  log-level=LEVEL log-file=FILE                as the options of that name\n"
     "  user users owner group                       imply noexec, nosuid, nodev\n"
     "  defaults auto noauto nofail _netdev x-…      for mount(8) and fstab; no effect here\n"

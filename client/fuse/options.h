@@ -22,6 +22,7 @@ struct MountOptions {
   bool allow_other = true;
   bool default_permissions = true;
   bool remount = false;
+  bool cache = true;  // off: nothing is kept, every operation asks the server
   std::optional<std::string> log_level;
   std::optional<std::string> log_file;
   bool operator==(const MountOptions&) const = default;

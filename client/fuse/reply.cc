@@ -1,3 +1,6 @@
+#include <fcntl.h>
+
+#include <cerrno>
 #include <cstring>
 
 #include "client/fuse/convert.h"
@@ -13,27 +16,46 @@ bool CheckName(Request& request, const char* name) {
   return false;
 }
 
-fuse_entry_param MakeEntry(FuseBridge& bridge, const EntryReply& reply) {
+fuse_entry_param MakeEntry(FuseBridge& bridge, Ino dir, std::string_view name,
+                           const EntryReply& reply) {
   fuse_entry_param entry{};
   entry.ino = Raw(bridge.inodes().Remember(reply.handle));
   entry.attr = ToStat(reply.attr);
-  entry.attr_timeout = bridge.validity().attr;
-  entry.entry_timeout = bridge.validity().entry;
+  entry.attr_timeout = bridge.AttrSeconds(reply.attr);
+  entry.entry_timeout = bridge.EntrySeconds(dir, name, reply.handle.ino);
   return entry;
 }
 
-void ReplyEntry(Request request, const EntryReply& reply) {
-  fuse_entry_param entry = MakeEntry(request.bridge(), reply);
+void ReplyEntry(Request request, Ino dir, std::string_view name, const EntryReply& reply) {
+  FuseBridge& bridge = request.bridge();
+  ReaderMutexLock gate(&bridge.invalidator().gate());
+  fuse_entry_param entry = MakeEntry(bridge, dir, name, reply);
   // A reply that the kernel did not take has named nothing to it.
-  if (fuse_reply_entry(request.Finish(), &entry) != 0) {
-    request.bridge().inodes().Forget(NodeId{entry.ino}, 1);
+  if (fuse_reply_entry(request.Finish(), &entry) != 0) bridge.Forget(NodeId{entry.ino}, 1);
+}
+
+void ReplyAbsent(Request& request, std::string_view name) {
+  FuseBridge& bridge = request.bridge();
+  const Ino dir = bridge.inodes().InoOf(NodeId{request->node});
+  ReaderMutexLock gate(&bridge.invalidator().gate());
+  fuse_entry_param entry{};
+  entry.entry_timeout = bridge.EntrySeconds(dir, name, kNoIno);
+  if (entry.entry_timeout > 0) {
+    fuse_reply_entry(request.Finish(), &entry);
+  } else {
+    fuse_reply_err(request.Finish(), ENOENT);
   }
 }
 
 void ReplyAttr(Request request, const Attr& attr) {
+  ReaderMutexLock gate(&request.bridge().invalidator().gate());
   struct stat st = ToStat(attr);
-  double timeout = request.bridge().validity().attr;
+  double timeout = request.bridge().AttrSeconds(attr);
   fuse_reply_attr(request.Finish(), &st, timeout);
+}
+
+bool IsDirect(const FuseBridge& bridge, const fuse_file_info& fi) {
+  return !bridge.caches() || (fi.flags & O_ACCMODE) != O_RDONLY || (fi.flags & O_DIRECT) != 0;
 }
 
 void ReleaseOpen(Request request, Handle inode, OpenId open, bool held_locks) {

@@ -2,6 +2,7 @@
 
 #include <vector>
 
+#include "client/fuse/ops.h"
 #include "common/log.h"
 
 namespace tarn::fuse {
@@ -78,7 +79,11 @@ Caller Request::MakeCaller() const {
 void Request::Fail(const Error& error) {
   LogDebug("{} of node {} by uid {}: {} {}", call_->verb, call_->node, call_->uid,
            ErrnoName(error.code), error.message);
-  if (call_->req != nullptr) fuse_reply_err(Finish(), KernelErrno(error.code));
+  if (call_->req == nullptr) return;
+  if (error.code == Errno::kENOENT && !call_->looked_up.empty()) {
+    return ops::ReplyAbsent(*this, call_->looked_up);
+  }
+  fuse_reply_err(Finish(), KernelErrno(error.code));
 }
 
 bool Request::ReadGroups() {

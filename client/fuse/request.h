@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -30,6 +31,7 @@ struct Call : std::enable_shared_from_this<Call> {
   Gid gid = 0;
   uint32_t pid = 0;
   std::optional<std::vector<Gid>> groups;
+  std::string looked_up;  // of a lookup: the name, whose absence the kernel may remember
   Interruptible interruptible = Interruptible::kNo;
   bool asked_again = false;  // with the groups
   Cancellation cancellation;

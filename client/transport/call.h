@@ -13,6 +13,7 @@
 #include "common/verbs.h"
 #include "common/wire/convert.h"
 #include "common/wire/frame.h"
+#include "common/wire/lease.h"
 
 namespace tarn::transport {
 
@@ -49,6 +50,7 @@ class Call {
   RequestId id;                        // the slot; kept until the call has ended
   SessionId session;                   // of the attempt in flight, as the rest
   uint32_t epoch = 0;
+  int64_t sent_nanos = 0;              // CLOCK_BOOTTIME
   std::unique_ptr<grpc::ClientContext> context;
   grpc::ByteBuffer request;
   grpc::ByteBuffer reply;
@@ -99,7 +101,7 @@ class VerbCall final : public Call {
   }
 
   void Receive(Held& held) override {
-    result_ = Decode(reply);
+    result_ = Decode(reply, caller().leases.get());
     if (result_.ok()) held.Note(args_, *result_);
   }
 
@@ -125,7 +127,7 @@ class VerbCall final : public Call {
   }
 
  private:
-  static Result<Reply> Decode(const grpc::ByteBuffer& buffer) {
+  static Result<Reply> Decode(const grpc::ByteBuffer& buffer, LeaseNews* news) {
     typename Wire::Reply message;
     Reply reply;
     Status read = Ok();
@@ -134,6 +136,7 @@ class VerbCall final : public Call {
     } else {
       read = wire::Decode(buffer, message);
     }
+    if (read.ok() && news != nullptr) *news = wire::LeaseNewsOf(message.header());
     if (read.ok() && message.header().error() != 0) {
       const int32_t error = message.header().error();
       if (!IsValidErrno(error)) return Error(Errno::kEIO, "the server answered an unknown error");

@@ -5,8 +5,9 @@
 namespace tarn::transport {
 
 EventReader::EventReader(v1::Session::Stub& stub, const v1::EventsRequest& request,
+                         std::function<void(const v1::Event&)> on_event,
                          std::function<void(const grpc::Status&)> on_end)
-    : on_end_(std::move(on_end)), request_(request) {
+    : on_event_(std::move(on_event)), on_end_(std::move(on_end)), request_(request) {
   stub.async()->Events(&context_, &request_, this);
   StartRead(&event_);
   StartCall();
@@ -19,8 +20,9 @@ EventReader::~EventReader() {
 }
 
 void EventReader::OnReadDone(bool ok) {
-  // No kind of event asks for anything yet: unknown ones are to be ignored.
-  if (ok) StartRead(&event_);
+  if (!ok) return;
+  on_event_(event_);
+  StartRead(&event_);
 }
 
 void EventReader::OnDone(const grpc::Status& status) {

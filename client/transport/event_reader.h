@@ -13,8 +13,10 @@ namespace tarn::transport {
 // Thread safety: safe. Lifetime: the destructor ends the stream and waits for it.
 class EventReader final : private grpc::ClientReadReactor<v1::Event> {
  public:
-  // Opens the stream; `on_end` runs once when it has ended, unless that is the destructor's doing.
+  // Opens the stream. `on_event` runs for each event, one after the other; `on_end` once when the
+  // stream has ended, unless that is the destructor's doing.
   EventReader(v1::Session::Stub& stub, const v1::EventsRequest& request,
+              std::function<void(const v1::Event&)> on_event,
               std::function<void(const grpc::Status&)> on_end);
   ~EventReader() override;
 
@@ -22,6 +24,7 @@ class EventReader final : private grpc::ClientReadReactor<v1::Event> {
   void OnReadDone(bool ok) override;
   void OnDone(const grpc::Status& status) override;
 
+  const std::function<void(const v1::Event&)> on_event_;
   const std::function<void(const grpc::Status&)> on_end_;
   const v1::EventsRequest request_;
   grpc::ClientContext context_;

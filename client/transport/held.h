@@ -33,6 +33,8 @@ class Held {
   void Note(const ReleaseArgs& args, const Unit& reply);
   void Note(const FlushArgs& args, const Unit& reply);
   void Note(const SetLockArgs& args, const Unit& reply);
+  // An open that the server does not know of yet.
+  void Add(OpenId id, Handle inode, OpenAccess access);
 
   // All opens but those lost; all locks, as the requests that would set them.
   std::vector<Open> opens() const;
@@ -46,8 +48,6 @@ class Held {
 
  private:
   using OwnerKey = std::tuple<Ino, LockKind, LockOwner>;
-
-  void Add(OpenId id, Handle inode, OpenAccess access);
 
   mutable Mutex mu_;
   absl::flat_hash_map<uint64_t, Open> opens_ ABSL_GUARDED_BY(mu_);

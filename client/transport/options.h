@@ -17,6 +17,21 @@ struct ConnectOptions {
   bool read_only = false;
   std::string client_name;  // host and mount point, for people
   int64_t connect_timeout_nanos = 10 * kSecondNanos;
+  bool leases = false;  // whoever calls holds leases: RemoteFs::SetLeaseHolder
+};
+
+// Who caches what the server's replies grant. Called on the transport's threads with no lock held.
+// Thread safety: safe.
+class LeaseHolder {
+ public:
+  virtual ~LeaseHolder() = default;
+  // The server wants something back: RemoteFs::AnswerRecall(event) once nobody can see it any more.
+  // May come twice. Must not block.
+  virtual void OnRecall(uint64_t event, Recall recall) = 0;
+  // No lease is held any more: when this returns, nothing cached is used any longer. `reclaim`: the
+  // server has lost what it knew, and is told of our opens next: RemoteFs::HoldOpen. May block, but
+  // not for an answer of the server.
+  virtual void OnLeasesLost(bool reclaim) = 0;
 };
 
 struct SessionInfo {
@@ -25,6 +40,7 @@ struct SessionInfo {
   uint32_t block_bytes = 0;
   std::string file_system_id;
   bool read_only = false;
+  bool leases = false;  // asked for, and given
 };
 
 }  // namespace tarn::transport

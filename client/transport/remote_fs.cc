@@ -22,6 +22,14 @@ const SessionInfo& RemoteFs::info() const { return session_->info(); }
 
 void RemoteFs::Close() { session_->Close(); }
 
+void RemoteFs::SetLeaseHolder(LeaseHolder* holder) { session_->SetLeaseHolder(holder); }
+void RemoteFs::AnswerRecall(uint64_t event) { session_->AnswerRecall(event); }
+void RemoteFs::ReturnLease(LeaseReturn lease) { session_->ReturnLease(lease); }
+void RemoteFs::HoldOpen(Handle inode, OpenId open, OpenAccess access) {
+  session_->HoldOpen(inode, open, access);
+}
+int64_t RemoteFs::valid_until_nanos() const { return session_->valid_until_nanos(); }
+
 #define TARN_DECLARE_VERB(verb, args, reply, mutates)                                   \
   void RemoteFs::verb(const Caller& caller, args arguments, Done<reply> done) {         \
     session_->Submit(std::make_shared<VerbCall<verbs::verb>>(caller, std::move(arguments), \

@@ -28,6 +28,18 @@ class RemoteFs final : public FileSystem {
   // Answers what is outstanding with EIO and ends the session at the server. Idempotent.
   void Close();
 
+  // ---- leases (ConnectOptions::leases) ----
+  // Before the first verb; null: nobody any more (when it returns, no call is under way).
+  void SetLeaseHolder(LeaseHolder* holder);
+  void AnswerRecall(uint64_t event);
+  // Sent with the next answer, or soon.
+  void ReturnLease(LeaseReturn lease);
+  // An open that the server has not been told of, to be restored with the others. Only from within
+  // OnLeasesLost.
+  void HoldOpen(Handle inode, OpenId open, OpenAccess access);
+  // Until when leases hold without another word from the server; CLOCK_BOOTTIME.
+  int64_t valid_until_nanos() const;
+
 #define TARN_DECLARE_VERB(verb, args, reply, mutates) \
   void verb(const Caller& caller, args arguments, Done<reply> done) override;
 #include "common/verbs.inc"

@@ -51,6 +51,7 @@ void Session::PrepareAttempt(Call& call) {
   call.generation = generation_;
   call.session = id_;
   call.epoch = epoch_;
+  call.sent_nanos = SystemClock().BootNanos();
   ++in_flight_;
   ++attempts_;
 }
@@ -141,7 +142,7 @@ void Session::OnAnswer(const std::shared_ptr<Call>& call) {
     MutexLock lock(&mu_);
     --in_flight_;
     fruitful_ = true;
-    heard_nanos_ = SystemClock().BootNanos();
+    Heard(call->sent_nanos);
     wanted = !std::exchange(call->answered, true);
     FreeSlot(*call, /*used=*/true);
     next = AssignNext(call->waits);

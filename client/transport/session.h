@@ -12,6 +12,7 @@
 // away its maker gets EINTR at once, and the slot stays busy until the server has been heard.
 #pragma once
 
+#include <atomic>
 #include <deque>
 #include <functional>
 #include <memory>
@@ -33,7 +34,7 @@ namespace tarn::transport {
 // Thread safety: safe.
 // Invariants: a slot has at most one call; a call with a slot is in flight or waits to be sent
 // again; `in_flight_` counts the former.
-// Lock order: mu_ is a leaf (before Held's); calls are completed and sent outside it.
+// Lock order: holder_mu_, then mu_, which is a leaf (before Held's); calls are completed and sent outside it.
 // Lifetime: shared, as cancellations and completions refer to it; Close ends it. The last reference
 // to a channel must not go on one of gRPC's threads, which would then wait for itself: so Close
 // drops the channels, and each attempt its context before it counts as over.
@@ -51,6 +52,13 @@ class Session : public std::enable_shared_from_this<Session> {
   void Submit(std::shared_ptr<Call> call);
 
   const SessionInfo& info() const { return info_; }  // constant after Connect
+
+  // RemoteFs says what they do.
+  void SetLeaseHolder(LeaseHolder* holder) ABSL_LOCKS_EXCLUDED(holder_mu_);
+  void AnswerRecall(uint64_t event);
+  void ReturnLease(LeaseReturn lease);
+  void HoldOpen(Handle inode, OpenId open, OpenAccess access) { held_.Add(open, inode, access); }
+  int64_t valid_until_nanos() const { return valid_until_nanos_.load(std::memory_order_relaxed); }
 
  private:
   enum class State : uint8_t { kDown, kUp, kClosed };
@@ -77,6 +85,17 @@ class Session : public std::enable_shared_from_this<Session> {
   void OnAttemptOver(std::unique_ptr<grpc::ClientContext> context);
   static void FailAll(const Calls& calls, const Error& error);
 
+  // ---- session_leases.cc ----
+  void OnEvent(const v1::Event& event);
+  // Tells the holder, if anything may be held.
+  void LoseLeases(bool reclaim) ABSL_LOCKS_EXCLUDED(holder_mu_);
+  // Sends what is to be said of leases, unless a message is under way. Answers go at once; returns
+  // wait for company or for the session's thread (`now`).
+  void SayLeases(bool now);
+  void OnLeasesSaid(v1::ReturnLeasesRequest said, uint64_t generation, const grpc::Status& status);
+  // The server was alive when what was sent at `nanos` arrived there.
+  void Heard(int64_t nanos) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
   // ---- session_life.cc: the thread ----
   void Run();
   void Reconnect();
@@ -91,6 +110,7 @@ class Session : public std::enable_shared_from_this<Session> {
   // Ends what is in flight, unanswered, so that `held_` says all that was ever granted.
   void RecallInFlight();
   void GoUp();
+  bool HeartbeatIsDue();
   void Heartbeat();
   // The connection of `generation` is broken.
   void Broken(uint64_t generation);
@@ -107,6 +127,8 @@ class Session : public std::enable_shared_from_this<Session> {
   Held held_;
   SessionInfo info_;
   std::unique_ptr<EventReader> events_;  // the thread's
+  int64_t hello_sent_nanos_ = 0;         // the thread's, before it: Connect's
+  bool leases_lost_ = false;             // the thread's: nothing was heard since they were
   std::string nonce_;                    // the thread's: of the Hello being tried
   absl::Duration backoff_;               // the thread's
 
@@ -117,6 +139,10 @@ class Session : public std::enable_shared_from_this<Session> {
   bool fruitful_ ABSL_GUARDED_BY(mu_) = false;    // something was answered in this generation
   int64_t heard_nanos_ ABSL_GUARDED_BY(mu_) = 0;
   int64_t heartbeat_nanos_ ABSL_GUARDED_BY(mu_) = 0;
+  int64_t lease_nanos_ ABSL_GUARDED_BY(mu_) = 0;  // what is heard is good for so long
+  std::vector<uint64_t> answers_ ABSL_GUARDED_BY(mu_);  // events, to be said
+  std::vector<LeaseReturn> returns_ ABSL_GUARDED_BY(mu_);
+  bool saying_leases_ ABSL_GUARDED_BY(mu_) = false;
   SessionId id_ ABSL_GUARDED_BY(mu_);
   uint32_t epoch_ ABSL_GUARDED_BY(mu_) = 0;
   uint32_t ordinary_slots_ ABSL_GUARDED_BY(mu_) = 0;  // the rest are for calls that wait
@@ -125,6 +151,11 @@ class Session : public std::enable_shared_from_this<Session> {
   std::deque<std::shared_ptr<Call>> queues_[2] ABSL_GUARDED_BY(mu_);
   size_t in_flight_ ABSL_GUARDED_BY(mu_) = 0;
   size_t attempts_ ABSL_GUARDED_BY(mu_) = 0;  // rpcs whose completion has not returned yet
+
+  // Held shared while the holder is called, so that it can be taken away. Comes before mu_.
+  Mutex holder_mu_ ABSL_ACQUIRED_BEFORE(mu_);
+  LeaseHolder* holder_ ABSL_GUARDED_BY(holder_mu_) = nullptr;
+  std::atomic<int64_t> valid_until_nanos_ = 0;
 
   std::thread thread_;
 };

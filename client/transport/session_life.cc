@@ -62,6 +62,7 @@ Status Session::Connect() {
       info_.block_bytes = reply.block_bytes();
       info_.file_system_id = reply.file_system_id();
       info_.read_only = reply.read_only();
+      info_.leases = options_.leases && (reply.features() & v1::FEATURE_LEASES) != 0;
       Adopt(reply);
       break;
     }
@@ -91,6 +92,7 @@ grpc::Status Session::SayHello(v1::HelloReply& reply, int64_t timeout_nanos) {
   request.set_nonce(nonce_);
   request.set_client_name(options_.client_name);
   request.set_read_only(options_.read_only);
+  if (options_.leases) request.set_features(v1::FEATURE_LEASES);
   {
     MutexLock lock(&mu_);
     if (id_ != SessionId{} && !abandon_) wire::Fill(id_, *request.mutable_previous());
@@ -98,12 +100,16 @@ grpc::Status Session::SayHello(v1::HelloReply& reply, int64_t timeout_nanos) {
   channels_->ConnectNow();
   grpc::ClientContext context;
   SetDeadline(context, timeout_nanos);
+  hello_sent_nanos_ = SystemClock().BootNanos();
   return stub_->Hello(&context, request, &reply);
 }
 
 void Session::Adopt(const v1::HelloReply& reply) {
   id_ = wire::SessionIdOf(reply.session());
   epoch_ = reply.epoch();
+  // The server counts from when it heard us, we from when we spoke; what is left is for the work of
+  // emptying caches.
+  lease_nanos_ = static_cast<int64_t>(reply.lifetime_ns()) * 2 / 3;
   heartbeat_nanos_ =
       std::clamp<int64_t>(static_cast<int64_t>(reply.lifetime_ns()) / 3, kSecondNanos / 10,
                           kHeartbeatNanos);
@@ -126,7 +132,7 @@ void Session::Run() {
       const auto not_up = [this]() ABSL_SHARED_LOCKS_REQUIRED(mu_) { return state_ != State::kUp; };
       const int64_t due = heard_nanos_ + heartbeat_nanos_ - SystemClock().BootNanos();
       mu_.AwaitWithTimeout(absl::Condition(&not_up),
-                           absl::Nanoseconds(std::max<int64_t>(due, 0)));
+                           absl::Nanoseconds(std::clamp<int64_t>(due, 0, kSecondNanos)));
       if (state_ == State::kClosed) break;
       down = state_ == State::kDown;
       fruitful = fruitful_;
@@ -137,10 +143,16 @@ void Session::Run() {
       if (!fruitful) Backoff();
       Reconnect();
     } else {
-      Heartbeat();
+      SayLeases(/*now=*/true);
+      if (HeartbeatIsDue()) Heartbeat();
     }
   }
   events_.reset();
+}
+
+bool Session::HeartbeatIsDue() {
+  MutexLock lock(&mu_);
+  return SystemClock().BootNanos() >= heard_nanos_ + heartbeat_nanos_;
 }
 
 void Session::Reconnect() {
@@ -148,6 +160,7 @@ void Session::Reconnect() {
   bool restore = false;
   nonce_ = RandomNonce();
   while (!TryReconnect(restore)) {
+    if (SystemClock().BootNanos() >= valid_until_nanos()) LoseLeases(/*reclaim=*/false);
     Backoff();
     MutexLock lock(&mu_);
     if (state_ == State::kClosed) return;
@@ -166,6 +179,7 @@ bool Session::TryReconnect(bool& restore) {
   if (lost || reply.reclaim()) {
     restore = true;
     RecallInFlight();
+    LoseLeases(/*reclaim=*/true);
   }
   if (lost) {
     LogWarning("the server at {} has given the session up: a new one was opened", options_.server);
@@ -265,7 +279,8 @@ void Session::GoUp() {
     state_ = State::kUp;
     generation = ++generation_;
     fruitful_ = false;
-    heard_nanos_ = SystemClock().BootNanos();
+    Heard(hello_sent_nanos_);
+    saying_leases_ = false;
     wire::Fill(id_, *events.mutable_session());
     events.set_epoch(epoch_);
     for (const Slot& slot : slots_) {
@@ -278,9 +293,13 @@ void Session::GoUp() {
       while (std::shared_ptr<Call> call = AssignNext(waits)) to_send.push_back(std::move(call));
     }
   }
-  events_ = std::make_unique<EventReader>(*stub_, events, [this, generation](const auto& status) {
-    if (status.error_code() != grpc::StatusCode::UNIMPLEMENTED) Broken(generation);
-  });
+  leases_lost_ = false;
+  events_ = std::make_unique<EventReader>(
+      *stub_, events, [this](const v1::Event& event) { OnEvent(event); },
+      [this, generation](const auto& status) {
+        if (status.error_code() != grpc::StatusCode::UNIMPLEMENTED) Broken(generation);
+      });
+  SayLeases(/*now=*/true);
   for (const std::shared_ptr<Call>& call : to_cancel) SendCancel(call);
   for (const std::shared_ptr<Call>& call : to_send) Send(call);
 }
@@ -297,10 +316,11 @@ void Session::Heartbeat() {
   }
   grpc::ClientContext context;
   SetDeadline(context, kHelloNanos);
+  const int64_t sent = SystemClock().BootNanos();
   if (!stub_->Heartbeat(&context, request, &reply).ok()) return Broken(generation);
   MutexLock lock(&mu_);
   fruitful_ = true;
-  heard_nanos_ = SystemClock().BootNanos();
+  Heard(sent);
 }
 
 void Session::Broken(uint64_t generation) {

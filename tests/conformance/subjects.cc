@@ -1,4 +1,5 @@
 // The stages of Tarn that the conformance suite runs on.
+#include "client/cache/cached_fs.h"
 #include "client/transport/remote_fs.h"
 #include "server/ops/local_fs.h"
 #include "server/store/rocks_kv.h"
@@ -70,6 +71,40 @@ std::unique_ptr<Subject> MakeRemote() {
   });
 }
 
+// Clients that cache, in front of one server: processes take turns on them, so that what one does
+// is looked at through another's cache.
+struct CachedStage {
+  struct Client {
+    std::shared_ptr<transport::RemoteFs> remote;
+    std::unique_ptr<cache::CachedFs> cached;
+  };
+  ~CachedStage() {
+    for (Client& client : clients) client.remote->Close();
+  }
+  InProcessServer server;
+  std::vector<Client> clients;
+};
+
+std::unique_ptr<Subject> MakeCached(size_t clients) {
+  return std::make_unique<FileSystemSubject>([clients] {
+    auto stage = std::make_shared<CachedStage>();
+    FileSystemSubject::Target target;
+    for (size_t i = 0; i < clients; ++i) {
+      auto connected = transport::RemoteFs::Connect(
+          {.server = stage->server.address(), .client_name = "conformance", .leases = true});
+      EXPECT_OK(connected);
+      std::shared_ptr<transport::RemoteFs> remote = std::move(connected).value();
+      auto cached = std::make_unique<cache::CachedFs>(*remote, SystemClock());
+      target.root = remote->root().handle;
+      target.all.push_back(cached.get());
+      stage->clients.push_back({std::move(remote), std::move(cached)});
+    }
+    target.fs = target.all.front();
+    target.owner = std::move(stage);
+    return target;
+  });
+}
+
 #ifdef TARN_WITH_MOUNT
 // One server and one mount for the whole run: a test gets a directory of its own.
 struct SharedMount {
@@ -94,6 +129,8 @@ std::vector<SubjectKind> SubjectKinds() {
       {"Memory", MakeMemory},
       {"Rocks", MakeRocks},
       {"Remote", MakeRemote},
+      {"Cached", [] { return MakeCached(1); }},
+      {"TwoCached", [] { return MakeCached(2); }},
 #ifdef TARN_WITH_MOUNT
       {"Mount", MakeMount},
 #endif

@@ -10,7 +10,8 @@ std::unique_ptr<Process> FileSystemSubject::Start(const User& user) {
   caller.groups = user.groups;
   caller.pid = next_pid_++;
   caller.session = target_.session;
-  return std::make_unique<FsProcess>(*target_.fs, target_.root, std::move(caller), next_open_);
+  FileSystem* fs = target_.all.empty() ? target_.fs : target_.all[caller.pid % target_.all.size()];
+  return std::make_unique<FsProcess>(*fs, target_.root, std::move(caller), next_open_);
 }
 
 bool FileSystemSubject::Restart() {

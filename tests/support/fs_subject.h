@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <vector>
 
 #include "common/sync.h"
 #include "common/verbs.h"
@@ -24,6 +25,8 @@ class FileSystemSubject : public Subject {
     Handle root;
     SessionId session;  // of every call; ignored where a front sets it
     std::shared_ptr<void> owner;
+    // More than one client of one file system: processes take turns. `fs` is the first of them.
+    std::vector<FileSystem*> all;
   };
   using Opener = std::function<Target()>;  // starts what is below, again at each Restart
 

@@ -7,6 +7,7 @@ namespace {
 
 constexpr Handle kRoot{Ino{1}, 11};
 constexpr Handle kFile{Ino{7}, 77};
+constexpr auto kIgnore = [](Ino) {};
 
 TEST(InodeTable, HandleKeepsItsTagWhileCounted) {
   InodeTable table(kRoot);
@@ -19,9 +20,9 @@ TEST(InodeTable, EntryStaysUntilTheLastLookupIsForgotten) {
   InodeTable table(kRoot);
   NodeId node = table.Remember(kFile);
   table.Remember(kFile);
-  table.Forget(node, 1);
+  table.Forget(node, 1, kIgnore);
   EXPECT_EQ(table.HandleOf(node), kFile);
-  table.Forget(node, 1);
+  table.Forget(node, 1, kIgnore);
   EXPECT_EQ(table.HandleOf(node), (Handle{Ino{7}, 0}));
   EXPECT_EQ(table.size(), 0u);
 }
@@ -29,16 +30,47 @@ TEST(InodeTable, EntryStaysUntilTheLastLookupIsForgotten) {
 TEST(InodeTable, ForgettingMoreThanCountedForgetsAll) {
   InodeTable table(kRoot);
   NodeId node = table.Remember(kFile);
-  table.Forget(node, 100);
-  table.Forget(node, 1);
+  table.Forget(node, 100, kIgnore);
+  table.Forget(node, 1, kIgnore);
   EXPECT_EQ(table.size(), 0u);
+}
+
+TEST(InodeTable, LastForgetIsToldWhileNobodyCanCountAgain) {
+  InodeTable table(kRoot);
+  NodeId node = table.Remember(kFile);
+  table.Remember(kFile);
+  std::vector<Ino> gone;
+  const auto note = [&](Ino ino) { gone.push_back(ino); };
+  table.Forget(node, 1, note);
+  EXPECT_TRUE(table.Knows(kFile.ino));
+  EXPECT_EQ(gone, std::vector<Ino>{});
+  table.Forget(node, 1, note);
+  EXPECT_FALSE(table.Knows(kFile.ino));
+  EXPECT_EQ(gone, std::vector<Ino>{kFile.ino});
+}
+
+TEST(InodeTable, KnownAreTheRootAndWhatIsCounted) {
+  InodeTable table(kRoot);
+  table.Remember(kFile);
+  EXPECT_EQ(table.Known(), (std::vector<Ino>{kRoot.ino, kFile.ino}));
+}
+
+TEST(InodeTable, PagesAreNotedUntilForgotten) {
+  InodeTable table(kRoot);
+  NodeId node = table.Remember(kFile);
+  EXPECT_FALSE(table.MayHavePages(kFile.ino));
+  table.NotePages(kFile.ino);
+  EXPECT_TRUE(table.MayHavePages(kFile.ino));
+  table.Forget(node, 1, kIgnore);
+  table.Remember(kFile);
+  EXPECT_FALSE(table.MayHavePages(kFile.ino));
 }
 
 TEST(InodeTable, RootIsKnownWithoutBeingCounted) {
   InodeTable table(kRoot);
   EXPECT_EQ(table.HandleOf(kRootNode), kRoot);
   EXPECT_EQ(table.Remember(kRoot), kRootNode);
-  table.Forget(kRootNode, 5);
+  table.Forget(kRootNode, 5, kIgnore);
   EXPECT_EQ(table.HandleOf(kRootNode), kRoot);
   EXPECT_EQ(table.size(), 0u);
 }
@@ -57,7 +89,7 @@ TEST(InodeTable, ForgottenWalkGivesItsMemoryBack) {
   constexpr uint64_t kInodes = 100'000;
   for (uint64_t i = 2; i < kInodes; ++i) table.Remember({Ino{i}, i});
   EXPECT_EQ(table.size(), kInodes - 2);
-  for (uint64_t i = 2; i < kInodes; ++i) table.Forget(NodeId{i}, 1);
+  for (uint64_t i = 2; i < kInodes; ++i) table.Forget(NodeId{i}, 1, kIgnore);
   EXPECT_EQ(table.size(), 0u);
   EXPECT_LT(table.capacity(), kInodes / 4);
 }

@@ -1,0 +1,531 @@
+#include "client/cache/cached_fs.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "client/cache/cache_txn.h"
+#include "client/cache/handles.h"
+#include "common/limits.h"
+#include "common/posix/rules.h"
+
+namespace tarn::cache {
+namespace {
+
+constexpr size_t kMaxWorkers = 64;
+
+bool Contains(const Table::Learnable& learnable, Ino ino) {
+  return std::binary_search(learnable.begin(), learnable.end(), ino);
+}
+
+constexpr auto kNothing = [](const auto&, const auto&) {};
+
+}  // namespace
+
+CachedFs::CachedFs(transport::RemoteFs& remote, Clock& clock, const CacheOptions& options)
+    : remote_(remote),
+      clock_(clock),
+      lazy_(remote),
+      table_(remote.info().hash_key, options.max_nodes),
+      workers_(kMaxWorkers) {
+  remote_.SetLeaseHolder(this);
+}
+
+CachedFs::~CachedFs() { remote_.SetLeaseHolder(nullptr); }
+
+void CachedFs::SetKernel(KernelCache* kernel) {
+  WriterMutexLock lock(&kernel_mu_);
+  kernel_ = kernel;
+}
+
+bool CachedFs::Valid() const { return clock_.BootNanos() < remote_.valid_until_nanos(); }
+
+double CachedFs::Seconds() const {
+  const int64_t left = remote_.valid_until_nanos() - clock_.BootNanos();
+  return std::max(0.0, static_cast<double>(left) / kSecondNanos);
+}
+
+bool CachedFs::IsFresh(const Attr& attr) const {
+  MutexLock lock(&mu_);
+  const Node* node = table_.Peek(attr.ino);
+  return node != nullptr && node->has_attr && node->attr.version == attr.version &&
+         node->attr.ctime == attr.ctime && node->attr.size == attr.size;
+}
+
+bool CachedFs::IsFresh(Ino dir, std::string_view name, Ino child) const {
+  MutexLock lock(&mu_);
+  const Node* node = table_.Peek(dir);
+  if (node == nullptr) return false;
+  const std::optional<Dentry> dentry = table_.FindName(*node, name);
+  return dentry.has_value() && dentry->ino == child;
+}
+
+void CachedFs::Forget(Ino ino) {
+  // What is open lives on its lease.
+  if (lazy_.IsOpen(ino)) return;
+  std::optional<LeaseReturn> lease;
+  {
+    MutexLock lock(&mu_);
+    lease = table_.TakeLease(ino);
+  }
+  if (lease.has_value()) remote_.ReturnLease(*lease);
+}
+
+Caller CachedFs::WithNews(const Caller& caller) const {
+  Caller with_news = caller;
+  with_news.leases = std::make_shared<LeaseNews>();
+  return with_news;
+}
+
+bool CachedFs::Owns(Handle handle) {
+  const Node* node = table_.Peek(handle.ino);
+  return node != nullptr && node->handle == handle;
+}
+
+void CachedFs::LearnEntry(const Table::Learnable& learnable, const EntryReply& entry) {
+  if (Contains(learnable, entry.handle.ino)) table_.Learn(entry.handle, entry.attr);
+}
+
+void CachedFs::LearnAttr(const Table::Learnable& learnable, const Attr& attr) {
+  if (Contains(learnable, attr.ino)) table_.Learn(attr);
+}
+
+void CachedFs::TouchChild(Ino dir, const std::string& name, Touched& touched) {
+  touched.inodes.push_back(dir);
+  touched.names.emplace_back(dir, name);
+  MutexLock lock(&mu_);
+  const Node* node = table_.Peek(dir);
+  if (node == nullptr) return;
+  const std::optional<Dentry> dentry = table_.FindName(*node, name);
+  if (dentry.has_value() && dentry->ino != kNoIno) touched.inodes.push_back(dentry->ino);
+}
+
+void CachedFs::ReturnUnknown(const std::vector<Ino>& inos) {
+  ReaderMutexLock lock(&kernel_mu_);
+  for (const Ino ino : inos) {
+    if (kernel_ == nullptr || !kernel_->Knows(ino)) Forget(ino);
+  }
+}
+
+// ---- templates ---------------------------------------------------------------------------------
+
+template <class V, class Learn>
+void CachedFs::Ask(const Caller& caller, typename V::Args args, Done<typename V::Reply> done,
+                   Learn learn) {
+  uint64_t start = 0;
+  {
+    MutexLock lock(&mu_);
+    start = table_.Start();
+  }
+  const Caller asking = WithNews(caller);
+  V::Call(remote_, asking, std::move(args),
+          [this, start, news = asking.leases, learn = std::move(learn),
+           done = std::move(done)](Result<typename V::Reply> result) mutable {
+            {
+              MutexLock lock(&mu_);
+              const Table::Learnable learnable = table_.Admit(*news, start);
+              if (!learnable.empty()) learn(learnable, result);
+              table_.End(start);
+            }
+            std::move(done)(std::move(result));
+          });
+}
+
+template <class V, class Rule, class Learn>
+void CachedFs::Serve(const Caller& caller, typename V::Args args, Done<typename V::Reply> done,
+                     Rule rule, Learn learn) {
+  if (Valid()) {
+    Result<typename V::Reply> answer = Errno::kBlocked;
+    {
+      MutexLock lock(&mu_);
+      if (Owns(HandleOf(args))) {
+        CacheTxn txn(table_, clock_.Now());
+        answer = rule(txn, caller, args);
+        if (answer.ok()) {
+          ForEachHandleIn(*answer, [&](Handle& handle) {
+            const Node* node = table_.Peek(handle.ino);
+            if (node != nullptr) handle = node->handle;
+          });
+        }
+      }
+    }
+    if (answer.code() != Errno::kBlocked) return std::move(done)(std::move(answer));
+  }
+  Ask<V>(caller, std::move(args), std::move(done), std::move(learn));
+}
+
+template <class V, class Learn>
+void CachedFs::Change(const Caller& caller, typename V::Args args, Touched touched,
+                      Done<typename V::Reply> done, Learn learn) {
+  std::sort(touched.inodes.begin(), touched.inodes.end());
+  touched.inodes.erase(std::unique(touched.inodes.begin(), touched.inodes.end()),
+                       touched.inodes.end());
+  uint64_t start = 0;
+  {
+    MutexLock lock(&mu_);
+    for (const Ino ino : touched.inodes) table_.BeginChange(ino);
+    for (const auto& [dir, name] : touched.names) table_.Doubt(dir, name);
+    start = table_.Start();
+  }
+  const Caller asking = WithNews(caller);
+  V::Call(remote_, asking, std::move(args),
+          [this, start, news = asking.leases, touched = std::move(touched),
+           learn = std::move(learn),
+           done = std::move(done)](Result<typename V::Reply> result) mutable {
+            {
+              MutexLock lock(&mu_);
+              const Table::Learnable learnable = table_.Admit(*news, start, touched.inodes);
+              for (const Ino ino : touched.inodes) table_.EndChange(ino);
+              for (const Ino ino : news->changed) {
+                table_.Bar(ino);
+                table_.DropAttr(ino);
+              }
+              for (const auto& [dir, name] : touched.names) table_.Doubt(dir, name);
+              if (result.ok()) learn(learnable, *result);
+              table_.End(start);
+            }
+            if constexpr (kTakesNames<V>) ReturnUnknown(Gone(news->changed, touched.inodes));
+            std::move(done)(std::move(result));
+          });
+}
+
+void CachedFs::WithOpen(OpenId open, absl::AnyInvocable<void(Status) &&> then) {
+  lazy_.Register(open, std::move(then));
+}
+
+template <class V>
+void CachedFs::PassThrough(const Caller& caller, typename V::Args args,
+                           Done<typename V::Reply> done) {
+  WithOpen(args.open, [this, caller, args = std::move(args),
+                       done = std::move(done)](const Status& known) mutable {
+    if (!known.ok()) return std::move(done)(known.error());
+    V::Call(remote_, caller, std::move(args), std::move(done));
+  });
+}
+
+// ---- verbs that only look ----------------------------------------------------------------------
+
+void CachedFs::Lookup(const Caller& caller, LookupArgs args, Done<EntryReply> done) {
+  const bool dots = args.name == "." || args.name == "..";
+  Serve<verbs::Lookup>(
+      caller, args, std::move(done), posix::Lookup,
+      [this, dots, dir = args.dir.ino, name = args.name](
+          const Table::Learnable& learnable,
+          const Result<EntryReply>& result) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+        if (result.ok()) LearnEntry(learnable, *result);
+        if (dots || !Contains(learnable, dir)) return;
+        if (result.ok()) {
+          table_.LearnName(dir, name, {result->handle.ino, result->attr.type});
+        } else if (result.code() == Errno::kENOENT) {
+          table_.LearnName(dir, name, Dentry{});
+        }
+      });
+}
+
+void CachedFs::GetAttr(const Caller& caller, GetAttrArgs args, Done<AttrReply> done) {
+  Serve<verbs::GetAttr>(
+      caller, args, std::move(done), posix::GetAttr,
+      [this, inode = args.inode](const Table::Learnable& learnable,
+                                 const Result<AttrReply>& result)
+          ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+            if (result.ok()) LearnEntry(learnable, {inode, result->attr});
+          });
+}
+
+void CachedFs::ReadLink(const Caller& caller, ReadLinkArgs args, Done<ReadLinkReply> done) {
+  Serve<verbs::ReadLink>(
+      caller, args, std::move(done),
+      [](CacheTxn& txn, const Caller& who, const ReadLinkArgs& what) -> Result<ReadLinkReply> {
+        ASSIGN_OR_RETURN(ReadLinkReply reply, posix::ReadLink(txn, who, what));
+        if (reply.target.empty()) return Errno::kBlocked;  // not known: no target is empty
+        return reply;
+      },
+      [this, ino = args.inode.ino](const Table::Learnable& learnable,
+                                   const Result<ReadLinkReply>& result)
+          ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+            if (result.ok() && Contains(learnable, ino)) table_.LearnTarget(ino, result->target);
+          });
+}
+
+void CachedFs::Access(const Caller& caller, AccessArgs args, Done<Unit> done) {
+  Serve<verbs::Access>(
+      caller, args, std::move(done),
+      [](CacheTxn& txn, const Caller& who, const AccessArgs& what) -> Result<Unit> {
+        RETURN_IF_ERROR(posix::Access(txn, who, what));
+        return Unit{};
+      },
+      kNothing);
+}
+
+void CachedFs::ReadDir(const Caller& caller, ReadDirArgs args, Done<ReadDirReply> done) {
+  Serve<verbs::ReadDir>(
+      caller, args, std::move(done),
+      [this](CacheTxn& txn, const Caller& who, const ReadDirArgs& what) -> Result<ReadDirReply> {
+        const bool open = lazy_.IsOpen(what.dir.ino);
+        Result<ReadDirReply> reply =
+            posix::ReadDir(txn, who, what, open ? OpenAccess::kRead : OpenAccess::kNone);
+        // Whether it is open at the server is not known here, so only it may refuse.
+        if (!reply.ok()) return Errno::kBlocked;
+        for (const DirEntry& entry : reply->entries) {
+          if (entry.ino == kNoIno) return Errno::kBlocked;  // ".." is not known
+        }
+        return reply;
+      },
+      [this, args](const Table::Learnable& learnable,
+                   const Result<ReadDirReply>& result) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+        if (!result.ok()) return;
+        for (const DirEntry& entry : result->entries) {
+          if (entry.entry.has_value()) LearnEntry(learnable, *entry.entry);
+        }
+        if (Contains(learnable, args.dir.ino)) table_.LearnListing(args, *result);
+      });
+}
+
+void CachedFs::GetXattr(const Caller& caller, GetXattrArgs args, Done<GetXattrReply> done) {
+  Serve<verbs::GetXattr>(caller, std::move(args), std::move(done), posix::GetXattr, kNothing);
+}
+
+void CachedFs::ListXattr(const Caller& caller, ListXattrArgs args, Done<ListXattrReply> done) {
+  Serve<verbs::ListXattr>(caller, args, std::move(done), posix::ListXattr, kNothing);
+}
+
+void CachedFs::StatFs(const Caller& caller, StatFsArgs args, Done<StatFsReply> done) {
+  remote_.StatFs(caller, args, std::move(done));
+}
+
+// ---- opens -------------------------------------------------------------------------------------
+
+void CachedFs::Open(const Caller& caller, OpenArgs args, Done<OpenReply> done) {
+  if (args.truncate) {
+    return Change<verbs::Open>(
+        caller, args, {.inodes = {args.inode.ino}}, std::move(done),
+        [this](const Table::Learnable& learnable, const OpenReply& reply)
+            ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { LearnAttr(learnable, reply.attr); });
+  }
+  Serve<verbs::Open>(
+      caller, args, std::move(done),
+      [this](CacheTxn& txn, const Caller& who, const OpenArgs& what) -> Result<OpenReply> {
+        ASSIGN_OR_RETURN(OpenReply reply, posix::Open(txn, who, what));
+        lazy_.Add(who, what);  // under mu_, so that a recall finds it
+        return reply;
+      },
+      [this](const Table::Learnable& learnable,
+             const Result<OpenReply>& result) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+        if (result.ok()) LearnAttr(learnable, result->attr);
+      });
+}
+
+void CachedFs::Create(const Caller& caller, CreateArgs args, Done<CreateReply> done) {
+  Touched touched;
+  TouchChild(args.dir.ino, args.name, touched);
+  Change<verbs::Create>(
+      caller, args, std::move(touched), std::move(done),
+      [this, dir = args.dir.ino, name = args.name](const Table::Learnable& learnable,
+                                                   const CreateReply& reply)
+          ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+            LearnEntry(learnable, reply.entry);
+            if (!Contains(learnable, dir)) return;
+            table_.LearnName(dir, name, {reply.entry.handle.ino, reply.entry.attr.type});
+          });
+}
+
+void CachedFs::CreateTmp(const Caller& caller, CreateTmpArgs args, Done<CreateReply> done) {
+  Change<verbs::CreateTmp>(
+      caller, args, {}, std::move(done),
+      [this](const Table::Learnable& learnable, const CreateReply& reply)
+          ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { LearnEntry(learnable, reply.entry); });
+}
+
+void CachedFs::Release(const Caller& caller, ReleaseArgs args, Done<Unit> done) {
+  if (lazy_.Drop(args.open)) return std::move(done)(Unit{});
+  WithOpen(args.open, [this, caller, args, done = std::move(done)](const Status&) mutable {
+    remote_.Release(caller, args, std::move(done));
+  });
+}
+
+void CachedFs::Flush(const Caller& caller, FlushArgs args, Done<Unit> done) {
+  PassThrough<verbs::Flush>(caller, args, std::move(done));
+}
+void CachedFs::GetLock(const Caller& caller, GetLockArgs args, Done<GetLockReply> done) {
+  PassThrough<verbs::GetLock>(caller, args, std::move(done));
+}
+void CachedFs::SetLock(const Caller& caller, SetLockArgs args, Done<Unit> done) {
+  PassThrough<verbs::SetLock>(caller, args, std::move(done));
+}
+void CachedFs::Seek(const Caller& caller, SeekArgs args, Done<SeekReply> done) {
+  PassThrough<verbs::Seek>(caller, args, std::move(done));
+}
+void CachedFs::Fsync(const Caller& caller, FsyncArgs args, Done<Unit> done) {
+  remote_.Fsync(caller, args, std::move(done));
+}
+
+// ---- contents ----------------------------------------------------------------------------------
+
+void CachedFs::Read(const Caller& caller, ReadArgs args, Done<ReadReply> done) {
+  WithOpen(args.open, [this, caller, args, done = std::move(done)](const Status& known) mutable {
+    if (!known.ok()) return std::move(done)(known.error());
+    ReadNow(caller, args, std::move(done));
+  });
+}
+
+// Data that a recall overtook must not reach the kernel, which would keep it: asked again, it is
+// what the lease after that recall covers.
+void CachedFs::ReadNow(const Caller& caller, const ReadArgs& args, Done<ReadReply> done) {
+  uint64_t start = 0;
+  {
+    MutexLock lock(&mu_);
+    start = table_.Start();
+  }
+  const Caller asking = WithNews(caller);
+  remote_.Read(asking, args,
+               [this, start, caller, args, news = asking.leases,
+                done = std::move(done)](Result<ReadReply> result) mutable {
+                 bool overtaken = false;
+                 {
+                   MutexLock lock(&mu_);
+                   table_.Admit(*news, start);
+                   overtaken = result.ok() && table_.RecalledSince(args.inode.ino, start);
+                   table_.End(start);
+                 }
+                 if (overtaken) return ReadNow(caller, args, std::move(done));
+                 std::move(done)(std::move(result));
+               });
+}
+
+void CachedFs::Write(const Caller& caller, WriteArgs arguments, Done<WriteReply> done) {
+  WithOpen(arguments.open, [this, caller, args = std::move(arguments),
+                            done = std::move(done)](const Status& known) mutable {
+    if (!known.ok()) return std::move(done)(known.error());
+    const Ino ino = args.inode.ino;
+    Change<verbs::Write>(
+        caller, std::move(args), {.inodes = {ino}}, std::move(done),
+        [this](const Table::Learnable& learnable, const WriteReply& reply)
+            ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { LearnAttr(learnable, reply.attr); });
+  });
+}
+
+void CachedFs::Allocate(const Caller& caller, AllocateArgs arguments, Done<AttrReply> done) {
+  WithOpen(arguments.open, [this, caller, args = arguments,
+                            done = std::move(done)](const Status& known) mutable {
+    if (!known.ok()) return std::move(done)(known.error());
+    Change<verbs::Allocate>(
+        caller, args, {.inodes = {args.inode.ino}}, std::move(done),
+        [this](const Table::Learnable& learnable, const AttrReply& reply)
+            ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { LearnAttr(learnable, reply.attr); });
+  });
+}
+
+void CachedFs::CopyRange(const Caller& caller, CopyRangeArgs arguments,
+                         Done<CopyRangeReply> done) {
+  WithOpen(arguments.source_open, [this, caller, args = arguments,
+                                   done = std::move(done)](const Status& source) mutable {
+    if (!source.ok()) return std::move(done)(source.error());
+    WithOpen(args.target_open, [this, caller, args,
+                                done = std::move(done)](const Status& target) mutable {
+      if (!target.ok()) return std::move(done)(target.error());
+      Change<verbs::CopyRange>(caller, args, {.inodes = {args.target.ino}}, std::move(done),
+                               kNothing);
+    });
+  });
+}
+
+// ---- changes of metadata -----------------------------------------------------------------------
+
+// A right that an open was given stays, whatever becomes of the mode: so the server must know of
+// the open first.
+void CachedFs::SetAttr(const Caller& caller, SetAttrArgs arguments, Done<AttrReply> done) {
+  const Ino ino = arguments.inode.ino;
+  lazy_.RegisterAll(ino, [this, caller, args = std::move(arguments),
+                          done = std::move(done)]() mutable {
+    Change<verbs::SetAttr>(
+        caller, args, {.inodes = {args.inode.ino}}, std::move(done),
+        [this](const Table::Learnable& learnable, const AttrReply& reply)
+            ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { LearnAttr(learnable, reply.attr); });
+  });
+}
+
+void CachedFs::SetXattr(const Caller& caller, SetXattrArgs arguments, Done<Unit> done) {
+  const Ino ino = arguments.inode.ino;
+  lazy_.RegisterAll(ino, [this, caller, ino, args = std::move(arguments),
+                          done = std::move(done)]() mutable {
+    Change<verbs::SetXattr>(caller, std::move(args), {.inodes = {ino}}, std::move(done), kNothing);
+  });
+}
+
+void CachedFs::RemoveXattr(const Caller& caller, RemoveXattrArgs arguments, Done<Unit> done) {
+  const Ino ino = arguments.inode.ino;
+  lazy_.RegisterAll(ino, [this, caller, ino, args = std::move(arguments),
+                          done = std::move(done)]() mutable {
+    Change<verbs::RemoveXattr>(caller, std::move(args), {.inodes = {ino}}, std::move(done),
+                               kNothing);
+  });
+}
+
+template <class V>
+void CachedFs::Make(const Caller& caller, typename V::Args args, Done<EntryReply> done) {
+  const Ino dir = args.dir.ino;
+  const std::string name = args.name;
+  Change<V>(caller, std::move(args), {.inodes = {dir}, .names = {{dir, name}}}, std::move(done),
+            [this, dir, name](const Table::Learnable& learnable, const EntryReply& reply)
+                ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+                  LearnEntry(learnable, reply);
+                  if (!Contains(learnable, dir)) return;
+                  table_.LearnName(dir, name, {reply.handle.ino, reply.attr.type});
+                });
+}
+
+void CachedFs::MakeNode(const Caller& caller, MakeNodeArgs args, Done<EntryReply> done) {
+  Make<verbs::MakeNode>(caller, std::move(args), std::move(done));
+}
+void CachedFs::MakeDir(const Caller& caller, MakeDirArgs args, Done<EntryReply> done) {
+  Make<verbs::MakeDir>(caller, std::move(args), std::move(done));
+}
+void CachedFs::SymLink(const Caller& caller, SymLinkArgs args, Done<EntryReply> done) {
+  Make<verbs::SymLink>(caller, std::move(args), std::move(done));
+}
+
+void CachedFs::Link(const Caller& caller, LinkArgs args, Done<EntryReply> done) {
+  const Ino dir = args.new_dir.ino;
+  Change<verbs::Link>(
+      caller, args, {.inodes = {args.inode.ino, dir}, .names = {{dir, args.new_name}}},
+      std::move(done),
+      [this, dir, name = args.new_name](const Table::Learnable& learnable,
+                                        const EntryReply& reply)
+          ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+            LearnEntry(learnable, reply);
+            if (!Contains(learnable, dir)) return;
+            table_.LearnName(dir, name, {reply.handle.ino, reply.attr.type});
+          });
+}
+
+template <class V>
+void CachedFs::Remove(const Caller& caller, typename V::Args args, Done<Unit> done) {
+  Touched touched;
+  TouchChild(args.dir.ino, args.name, touched);
+  Change<V>(caller, args, std::move(touched), std::move(done),
+            [this, dir = args.dir.ino, name = args.name](const Table::Learnable& learnable, Unit)
+                ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+                  if (Contains(learnable, dir)) table_.LearnName(dir, name, Dentry{});
+                });
+}
+
+void CachedFs::Unlink(const Caller& caller, UnlinkArgs args, Done<Unit> done) {
+  Remove<verbs::Unlink>(caller, std::move(args), std::move(done));
+}
+void CachedFs::RemoveDir(const Caller& caller, RemoveDirArgs args, Done<Unit> done) {
+  Remove<verbs::RemoveDir>(caller, std::move(args), std::move(done));
+}
+
+void CachedFs::Rename(const Caller& caller, RenameArgs args, Done<Unit> done) {
+  Touched touched;
+  TouchChild(args.dir.ino, args.name, touched);
+  TouchChild(args.new_dir.ino, args.new_name, touched);
+  const bool gone = args.mode != RenameMode::kExchange;
+  Change<verbs::Rename>(
+      caller, args, std::move(touched), std::move(done),
+      [this, gone, dir = args.dir.ino, name = args.name](const Table::Learnable& learnable, Unit)
+          ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+            if (gone && Contains(learnable, dir)) table_.LearnName(dir, name, Dentry{});
+          });
+}
+
+}  // namespace tarn::cache

@@ -1,0 +1,123 @@
+// CachedFs: a FileSystem that answers from what its leases cover, and asks a server for the rest.
+//
+// What it adds to RemoteFs: answers Lookup, GetAttr, Access, ReadLink, ReadDir and Open in place by
+// the rules of common/posix over a Table, where that knows enough; learns from every reply; keeps
+// opens to itself until the server needs to know of them (a lazy open); answers recalls.
+//
+// A lazy open is registered at the server before the first verb that works through it, before an
+// own change that may take the right to it away, and before a recall of its inode is answered: so a
+// file that is removed elsewhere stays, and a right once given is kept. Until then the lease itself
+// pins the inode.
+//
+// The order of a recall: bar and forget (OnRecall) -> replies on their way to the kernel have
+// arrived (Settle) -> lazy opens are registered -> the kernel has forgotten -> the answer. Steps
+// that wait run on workers; one that is stuck behind a request of this mount is done again by
+// force.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "client/cache/kernel.h"
+#include "client/cache/lazy_opens.h"
+#include "client/cache/table.h"
+#include "client/cache/workers.h"
+#include "client/transport/options.h"
+#include "client/transport/remote_fs.h"
+#include "common/clock.h"
+#include "common/sync.h"
+#include "common/verbs.h"
+
+namespace tarn::cache {
+
+struct CacheOptions {
+  size_t max_nodes = 131'072;  // inodes about which something is remembered
+};
+
+// Thread safety: safe. Verbs answer on the caller's thread or on one of the transport's.
+// Lock order: mu_ is a leaf; the kernel's end, the transport and `done` are called outside it.
+// Lifetime: below it `remote`, which it must outlive in use: Close the remote first, then destroy
+// this. The KernelCache is taken away (SetKernel(nullptr)) before it goes.
+class CachedFs final : public FileSystem, public Freshness, private transport::LeaseHolder {
+ public:
+  CachedFs(transport::RemoteFs& remote, Clock& clock, const CacheOptions& options = {});
+  ~CachedFs() override;
+
+  // Whose caches recalls must empty; null: nobody's.
+  void SetKernel(KernelCache* kernel) ABSL_LOCKS_EXCLUDED(kernel_mu_);
+
+  double Seconds() const override;
+  bool IsFresh(const Attr& attr) const override;
+  bool IsFresh(Ino dir, std::string_view name, Ino child) const override;
+  void Forget(Ino ino) override;
+
+#define TARN_DECLARE_VERB(verb, args, reply, mutates) \
+  void verb(const Caller& caller, args arguments, Done<reply> done) override;
+#include "common/verbs.inc"
+#undef TARN_DECLARE_VERB
+
+ private:
+  // What a change of our own concerns, as far as can be told beforehand.
+  struct Touched {
+    std::vector<Ino> inodes;
+    std::vector<std::pair<Ino, std::string>> names;
+  };
+  struct RecallTask;
+
+  // Leases hold: what the table knows is true.
+  bool Valid() const;
+  Caller WithNews(const Caller& caller) const;
+  // Whether the caller's handle is the one that the table knows; else the server must judge it.
+  bool Owns(Handle handle) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
+  // Answers V from the table by `rule`, or asks on; `learn(learnable, reply)` runs under mu_.
+  template <class V, class Rule, class Learn>
+  void Serve(const Caller& caller, typename V::Args args, Done<typename V::Reply> done, Rule rule,
+             Learn learn);
+  template <class V, class Learn>
+  void Ask(const Caller& caller, typename V::Args args, Done<typename V::Reply> done, Learn learn);
+  // Asks for a change; `learn` runs under mu_ if it succeeded.
+  template <class V, class Learn>
+  void Change(const Caller& caller, typename V::Args args, Touched touched,
+              Done<typename V::Reply> done, Learn learn);
+  template <class V>
+  void Make(const Caller& caller, typename V::Args args, Done<EntryReply> done);
+  template <class V>
+  void Remove(const Caller& caller, typename V::Args args, Done<Unit> done);
+  void ReadNow(const Caller& caller, const ReadArgs& args, Done<ReadReply> done);
+  // Runs `then` when the server knows of the open, or with the error.
+  void WithOpen(OpenId open, absl::AnyInvocable<void(Status) &&> then);
+  template <class V>
+  void PassThrough(const Caller& caller, typename V::Args args, Done<typename V::Reply> done);
+
+  void LearnEntry(const Table::Learnable& learnable, const EntryReply& entry)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void LearnAttr(const Table::Learnable& learnable, const Attr& attr)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // The inode that the table knows under a name.
+  void TouchChild(Ino dir, const std::string& name, Touched& touched);
+  // Leases on inodes that nobody here can name any more go back.
+  void ReturnUnknown(const std::vector<Ino>& inos);
+
+  // ---- recalls.cc ----
+  void OnRecall(uint64_t event, Recall recall) override;
+  void OnLeasesLost(bool reclaim) override;
+  void RegisterThenEmpty(const std::shared_ptr<RecallTask>& task);
+  void EmptyByForce(const std::shared_ptr<RecallTask>& task);
+  void EmptyKernel(const std::shared_ptr<RecallTask>& task, KernelCache::Manner manner);
+
+  transport::RemoteFs& remote_;
+  Clock& clock_;
+  LazyOpens lazy_;
+  mutable Mutex mu_;
+  Table table_ ABSL_GUARDED_BY(mu_);
+
+  // Held shared while the kernel's end is called.
+  Mutex kernel_mu_ ABSL_ACQUIRED_BEFORE(mu_);
+  KernelCache* kernel_ ABSL_GUARDED_BY(kernel_mu_) = nullptr;
+  Workers workers_;  // last: they use the others
+};
+
+}  // namespace tarn::cache

@@ -1,0 +1,49 @@
+// The two seams between the cache and the kernel's end of a mount.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/types.h"
+
+namespace tarn::cache {
+
+// The kernel's own caches of one mount, for the cache to empty. Implemented by client/fuse.
+// Thread safety: safe; never called with a lock held.
+class KernelCache {
+ public:
+  // kGentle: may wait for requests of this mount that are under way. kForced: does not wait for
+  // them, at a price: all names of the mount are looked up again, and what a read under way covers
+  // is dropped only after it has been answered.
+  enum class Manner { kGentle, kForced };
+
+  virtual ~KernelCache() = default;
+  // Returns when every reply that is being handed over has been.
+  virtual void Settle() = 0;
+  // The kernel may still name the inode in requests, or is about to be told of it.
+  virtual bool Knows(Ino ino) = 0;
+  virtual std::vector<Ino> Known() = 0;
+  virtual void DropAttr(Ino ino) = 0;  // with ACLs
+  virtual void DropData(Ino ino, Manner manner) = 0;  // with attributes
+  virtual void DropName(Ino dir, const std::string& name, Manner manner) = 0;
+  virtual void DropAllNames() = 0;  // never waits
+};
+
+// What the kernel's end asks before it lets the kernel keep something. The answer holds until the
+// reply has been handed over if both happen between two calls of Settle.
+// Thread safety: safe; never waits.
+class Freshness {
+ public:
+  virtual ~Freshness() = default;
+  // For how long the kernel may trust what is fresh; 0: not at all.
+  virtual double Seconds() const = 0;
+  // These attributes are what the lease at hand covers.
+  virtual bool IsFresh(const Attr& attr) const = 0;
+  // The name leads to that inode (kNoIno: is absent), under a lease.
+  virtual bool IsFresh(Ino dir, std::string_view name, Ino child) const = 0;
+  // The kernel has forgotten the inode.
+  virtual void Forget(Ino ino) = 0;
+};
+
+}  // namespace tarn::cache

@@ -1,0 +1,237 @@
+#include "client/cache/table.h"
+
+#include <algorithm>
+
+namespace tarn::cache {
+namespace {
+
+// Beyond these a directory is not worth keeping whole.
+constexpr size_t kMaxNames = 65'536;
+constexpr size_t kMaxUnknown = 256;
+
+}  // namespace
+
+uint64_t Table::Start() {
+  ++in_flight_[clock_];
+  return clock_;
+}
+
+void Table::End(uint64_t start) {
+  auto it = in_flight_.find(start);
+  if (it != in_flight_.end() && --it->second == 0) in_flight_.erase(it);
+  if (barriers_.size() >= prune_at_) PruneBarriers();
+}
+
+// A bar matters only to requests that were under way when it was set.
+void Table::PruneBarriers() {
+  const uint64_t oldest = in_flight_.empty() ? clock_ : in_flight_.begin()->first;
+  absl::erase_if(barriers_, [oldest](const auto& entry) { return entry.second.any <= oldest; });
+  prune_at_ = std::max<size_t>(1024, barriers_.size() * 2);
+}
+
+Table::Learnable Table::Admit(const LeaseNews& news, uint64_t start, const std::vector<Ino>& own) {
+  Learnable learnable;
+  for (const Grant& grant : news.grants) {
+    if (grant.mode < LeaseMode::kShared) continue;
+    uint64_t& sequence = leases_[grant.ino];
+    sequence = std::max(sequence, grant.sequence);
+    if (start < all_barred_) continue;
+    const auto barred = barriers_.find(grant.ino);
+    if (barred != barriers_.end() && barred->second.any > start) continue;
+    const bool is_own = std::find(own.begin(), own.end(), grant.ino) != own.end();
+    const auto changing = changing_.find(grant.ino);
+    if ((changing == changing_.end() ? 0 : changing->second) > (is_own ? 1u : 0u)) continue;
+    learnable.push_back(grant.ino);
+  }
+  std::sort(learnable.begin(), learnable.end());
+  return learnable;
+}
+
+bool Table::RecalledSince(Ino ino, uint64_t start) const {
+  if (start < all_barred_) return true;
+  const auto it = barriers_.find(ino);
+  return it != barriers_.end() && it->second.recall > start;
+}
+
+void Table::Bar(Ino ino) { barriers_[ino].any = ++clock_; }
+
+void Table::Apply(const Recall& recall) {
+  Barrier& barrier = barriers_[recall.ino];
+  barrier.any = barrier.recall = ++clock_;
+  if (recall.to == LeaseMode::kNone) {
+    Erase(recall.ino);
+    leases_.erase(recall.ino);
+    return;
+  }
+  DropAttr(recall.ino);
+  for (const std::string& name : recall.names) Doubt(recall.ino, name);
+  if (Directory* dir = DirectoryOf(recall.ino)) ForgetListing(*dir);
+}
+
+void Table::BeginChange(Ino ino) {
+  ++changing_[ino];
+  Bar(ino);
+  DropAttr(ino);
+}
+
+void Table::EndChange(Ino ino) {
+  auto it = changing_.find(ino);
+  if (it != changing_.end() && --it->second == 0) changing_.erase(it);
+  Bar(ino);
+  DropAttr(ino);
+}
+
+void Table::Doubt(Ino ino, const std::string& name) {
+  Directory* dir = DirectoryOf(ino);
+  if (dir == nullptr) return;
+  dir->names.erase(KeyOf(name));
+  dir->filling = false;
+  if (!dir->complete) return;
+  dir->unknown.insert(name);
+  if (dir->unknown.size() > kMaxUnknown) {
+    dir->complete = false;
+    dir->unknown.clear();
+  }
+}
+
+void Table::ForgetListing(Directory& dir) { dir.filling = false; }
+
+void Table::DropAttr(Ino ino) {
+  const auto it = nodes_.find(ino);
+  if (it != nodes_.end()) it->second->has_attr = false;
+}
+
+void Table::Clear() {
+  all_barred_ = ++clock_;
+  nodes_.clear();
+  ages_.clear();
+  leases_.clear();
+}
+
+std::optional<LeaseReturn> Table::TakeLease(Ino ino) {
+  Bar(ino);
+  Erase(ino);
+  const auto it = leases_.find(ino);
+  if (it == leases_.end()) return std::nullopt;
+  const LeaseReturn lease{ino, it->second};
+  leases_.erase(it);
+  return lease;
+}
+
+Node* Table::MakeNode(Handle handle) {
+  std::unique_ptr<Node>& slot = nodes_[handle.ino];
+  if (slot == nullptr) {
+    slot = std::make_unique<Node>();
+    slot->age = ages_.insert(ages_.end(), handle.ino);
+    if (nodes_.size() > max_nodes_) Erase(ages_.front());
+  }
+  Node* node = nodes_[handle.ino].get();
+  node->handle = handle;
+  return node;
+}
+
+void Table::Erase(Ino ino) {
+  const auto it = nodes_.find(ino);
+  if (it == nodes_.end()) return;
+  ages_.erase(it->second->age);
+  nodes_.erase(it);
+}
+
+void Table::Learn(Handle handle, const Attr& attr) {
+  Node* node = MakeNode(handle);
+  // Two replies may come in either order; the version says which is the newer.
+  if (node->has_attr && node->attr.version > attr.version) return;
+  node->attr = attr;
+  node->has_attr = true;
+  if (attr.type == FileType::kDirectory && node->dir == nullptr) {
+    node->dir = std::make_unique<Directory>();
+  }
+}
+
+void Table::Learn(const Attr& attr) {
+  const auto it = nodes_.find(attr.ino);
+  if (it != nodes_.end()) Learn(it->second->handle, attr);
+}
+
+void Table::LearnTarget(Ino ino, const std::string& target) {
+  const auto it = nodes_.find(ino);
+  if (it != nodes_.end()) it->second->target = target;
+}
+
+void Table::LearnName(Ino ino, const std::string& name, const Dentry& dentry) {
+  Directory* dir = DirectoryOf(ino);
+  if (dir == nullptr) return;
+  if (dir->names.size() >= kMaxNames) {
+    *dir = Directory{.parent = dir->parent};
+  }
+  dir->names[KeyOf(name)] = dentry;
+  dir->unknown.erase(name);
+}
+
+void Table::LearnListing(const ReadDirArgs& args, const ReadDirReply& reply) {
+  Directory* dir = DirectoryOf(args.dir.ino);
+  if (dir == nullptr) return;
+  const bool from_start = args.cookie == 0;
+  if (from_start && !(dir->complete && dir->unknown.empty())) {
+    dir->filling = true;
+    dir->filled_to = 0;
+  }
+  const bool goes_on = dir->filling && args.cookie == dir->filled_to;
+  for (const DirEntry& entry : reply.entries) {
+    if (entry.name == "." || entry.name == "..") {
+      if (entry.name == "..") dir->parent = entry.ino;
+    } else {
+      LearnName(args.dir.ino, entry.name, {entry.ino, entry.type});
+    }
+  }
+  if (!goes_on || dir->names.size() >= kMaxNames) {
+    dir->filling = false;
+    return;
+  }
+  if (!reply.entries.empty()) dir->filled_to = reply.entries.back().cookie;
+  if (reply.end) {
+    dir->filling = false;
+    dir->complete = true;
+    dir->unknown.clear();
+  }
+}
+
+Node* Table::Find(Ino ino) {
+  const auto it = nodes_.find(ino);
+  if (it == nodes_.end()) return nullptr;
+  ages_.splice(ages_.end(), ages_, it->second->age);
+  return it->second.get();
+}
+
+const Node* Table::Peek(Ino ino) const {
+  const auto it = nodes_.find(ino);
+  return it == nodes_.end() ? nullptr : it->second.get();
+}
+
+Directory* Table::DirectoryOf(Ino ino) {
+  const auto it = nodes_.find(ino);
+  return it == nodes_.end() ? nullptr : it->second->dir.get();
+}
+
+std::optional<Dentry> Table::FindName(const Node& node, std::string_view name) const {
+  if (node.dir == nullptr) return std::nullopt;
+  const auto it = node.dir->names.find(KeyOf(name));
+  if (it != node.dir->names.end()) return it->second;
+  if (node.dir->complete && !node.dir->unknown.contains(std::string(name))) return Dentry{};
+  return std::nullopt;
+}
+
+bool Table::CanList(const Node& node) const {
+  return node.dir != nullptr && node.dir->complete && node.dir->unknown.empty();
+}
+
+std::vector<Ino> Table::Oldest(size_t limit) const {
+  std::vector<Ino> oldest;
+  for (const Ino ino : ages_) {
+    if (oldest.size() == limit) break;
+    if (nodes_.at(ino)->dir == nullptr) oldest.push_back(ino);
+  }
+  return oldest;
+}
+
+}  // namespace tarn::cache

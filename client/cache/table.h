@@ -1,0 +1,130 @@
+// What a client knows under its leases: attributes, names, listings, and how old a reply may be
+// for its contents to be believed.
+//
+// Time here is a counter. A request notes it when it is sent (Start). A recall of an inode, and the
+// beginning and the end of a change of our own, bar the inode: they advance the counter and note it
+// with the inode. What a reply says of an inode may be learnt if the reply grants it, the inode was
+// not barred since the request was sent, and no change of our own is under way. So a reply that was
+// overtaken on its way teaches nothing, whatever it says, and no sequence of the server is needed.
+#pragma once
+
+#include <list>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/container/btree_map.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
+#include "absl/container/inlined_vector.h"
+#include "common/filesystem.h"
+#include "common/posix/meta_txn.h"
+#include "common/siphash.h"
+
+namespace tarn::cache {
+
+// Names in a directory, in the order in which it is listed: present, or (ino kNoIno) absent.
+using Names = absl::btree_map<std::pair<uint64_t, std::string>, Dentry>;
+
+struct Directory {
+  Names names;
+  bool complete = false;  // a name that is neither in `names` nor in `unknown` is absent
+  absl::flat_hash_set<std::string> unknown;
+  Ino parent = kNoIno;        // kNoIno: not known
+  bool filling = false;       // a listing has been read from its start without a bar
+  uint64_t filled_to = 0;     // its last cookie
+};
+
+struct Node {
+  Handle handle;
+  bool has_attr = false;
+  Attr attr;
+  std::optional<std::string> target;  // of a symlink
+  std::unique_ptr<Directory> dir;
+  std::list<Ino>::iterator age;
+};
+
+// Thread safety: none; its owner's lock guards it.
+// Invariants: a node exists only for inodes on whose lease something was learnt and not recalled;
+// `ages_` lists exactly the nodes, the longest unused first.
+class Table {
+ public:
+  // Inodes that a reply may teach something about.
+  using Learnable = absl::InlinedVector<Ino, 4>;
+
+  Table(const SipKey& hash_key, size_t max_nodes) : hash_key_(hash_key), max_nodes_(max_nodes) {}
+
+  // ---- requests ----
+  uint64_t Start();
+  void End(uint64_t start);
+  // What a reply to a request begun at `start` may teach; notes the leases it grants. `own`: the
+  // inodes that the request itself changes (BeginChange was called for each). Sorted.
+  Learnable Admit(const LeaseNews& news, uint64_t start, const std::vector<Ino>& own = {});
+  // A recall of `ino` has come since: data read then may be older than the lease.
+  bool RecalledSince(Ino ino, uint64_t start) const;
+  bool Changing(Ino ino) const { return changing_.contains(ino); }
+
+  // ---- what ends knowledge ----
+  void Bar(Ino ino);
+  void Apply(const Recall& recall);
+  void BeginChange(Ino ino);
+  void EndChange(Ino ino);
+  // The name is about to change.
+  void Doubt(Ino dir, const std::string& name);
+  void DropAttr(Ino ino);
+  void Clear();
+  // Drops the node and takes the lease for a return; nullopt: none is held.
+  std::optional<LeaseReturn> TakeLease(Ino ino);
+
+  // ---- learning; only of learnable inodes ----
+  void Learn(Handle handle, const Attr& attr);
+  // Of an inode whose tag is known already; else nothing is learnt.
+  void Learn(const Attr& attr);
+  void LearnTarget(Ino ino, const std::string& target);
+  void LearnName(Ino dir, const std::string& name, const Dentry& dentry);
+  void LearnListing(const ReadDirArgs& args, const ReadDirReply& reply);
+
+  // ---- asking ----
+  // Marks it as used. Null: nothing is known.
+  Node* Find(Ino ino);
+  const Node* Peek(Ino ino) const;
+  // What is known of a name; kNoIno in it: absent; nullopt: not known.
+  std::optional<Dentry> FindName(const Node& node, std::string_view name) const;
+  bool CanList(const Node& node) const;
+
+  size_t nodes() const { return nodes_.size(); }
+  size_t leases() const { return leases_.size(); }
+  // The longest unused inodes with a lease, directories left out: at most `limit`.
+  std::vector<Ino> Oldest(size_t limit) const;
+
+ private:
+  struct Barrier {
+    uint64_t any = 0;
+    uint64_t recall = 0;
+  };
+
+  Node* MakeNode(Handle handle);
+  void Erase(Ino ino);
+  Directory* DirectoryOf(Ino ino);
+  static void ForgetListing(Directory& dir);
+  std::pair<uint64_t, std::string> KeyOf(std::string_view name) const {
+    return {NameHash(hash_key_, name), std::string(name)};
+  }
+  void PruneBarriers();
+
+  const SipKey hash_key_;
+  const size_t max_nodes_;
+  uint64_t clock_ = 1;
+  uint64_t all_barred_ = 0;  // replies to requests begun before teach nothing
+  absl::btree_map<uint64_t, uint32_t> in_flight_;  // starts
+  absl::flat_hash_map<Ino, Barrier> barriers_;
+  size_t prune_at_ = 1024;
+  absl::flat_hash_map<Ino, uint32_t> changing_;
+  absl::flat_hash_map<Ino, uint64_t> leases_;  // to the last sequence seen
+  absl::flat_hash_map<Ino, std::unique_ptr<Node>> nodes_;
+  std::list<Ino> ages_;
+};
+
+}  // namespace tarn::cache

@@ -1,0 +1,138 @@
+#include "client/fuse/invalidator.h"
+
+#include <algorithm>
+#include <cerrno>
+
+#include "absl/time/clock.h"
+#include "common/log.h"
+
+namespace tarn::fuse {
+namespace {
+
+constexpr size_t kMaxWorkers = 16;
+constexpr int64_t kPageBytes = 4096;
+// A reply is taken in within microseconds unless its reader is not scheduled.
+constexpr absl::Duration kRetryEvery = absl::Microseconds(200);
+constexpr absl::Duration kRetryFor = absl::Seconds(1);
+
+int64_t PageStart(uint64_t offset) { return static_cast<int64_t>(offset) / kPageBytes * kPageBytes; }
+
+int64_t PageEnd(uint64_t end) { return PageStart(end + kPageBytes - 1); }
+
+}  // namespace
+
+Invalidator::Invalidator(InodeTable& inodes) : inodes_(inodes), workers_(kMaxWorkers) {}
+
+void Invalidator::SetSession(fuse_session* session) {
+  WriterMutexLock lock(&session_mu_);
+  session_ = session;
+}
+
+void Invalidator::Settle() { WriterMutexLock lock(&gate_); }
+
+bool Invalidator::Knows(Ino ino) { return inodes_.Knows(ino); }
+
+std::vector<Ino> Invalidator::Known() { return inodes_.Known(); }
+
+void Invalidator::Notify(Ino ino, int64_t offset, int64_t length) {
+  const fuse_ino_t node = Raw(inodes_.NodeOf(ino));
+  const absl::Time give_up = absl::Now() + kRetryFor;
+  while (true) {
+    int result = 0;
+    {
+      ReaderMutexLock lock(&session_mu_);
+      if (session_ == nullptr) return;
+      result = fuse_lowlevel_notify_inval_inode(session_, node, offset, length);
+    }
+    if (result != -ENOENT || !inodes_.Knows(ino)) return;
+    if (absl::Now() >= give_up) {
+      // Evicted, and its FORGET not yet read: there is nothing to drop.
+      return LogDebug("inode {} stays unknown to the kernel", Raw(ino));
+    }
+    absl::SleepFor(kRetryEvery);
+  }
+}
+
+void Invalidator::DropAttr(Ino ino) { Notify(ino, -1, 0); }
+
+void Invalidator::DropData(Ino ino, Manner manner) {
+  if (manner == Manner::kForced) return DropAround(ino);
+  Notify(ino, 0, 0);
+}
+
+// Pages that a request under way keeps locked cannot be read by anybody before it is answered, and
+// what it is answered with is newer than the recall. A direct read locks none, so its range may
+// hold old pages: dropped once it is over.
+void Invalidator::DropAround(Ino ino) {
+  Notify(ino, -1, 0);
+  std::vector<std::pair<int64_t, int64_t>> busy;
+  {
+    Shard& shard = ShardOf(ino);
+    MutexLock lock(&shard.mu);
+    const auto it = shard.ranges.find(ino);
+    if (it != shard.ranges.end()) {
+      for (Range& range : it->second) {
+        range.passed_over = true;
+        busy.emplace_back(PageStart(range.offset), PageEnd(range.offset + range.size));
+      }
+    }
+  }
+  std::sort(busy.begin(), busy.end());
+  int64_t at = 0;
+  for (const auto& [start, end] : busy) {
+    if (start > at) Notify(ino, at, start - at);
+    at = std::max(at, end);
+  }
+  Notify(ino, at, 0);
+}
+
+void Invalidator::DropName(Ino dir, const std::string& name, Manner manner) {
+  if (manner == Manner::kForced) return DropAllNames();
+  const fuse_ino_t node = Raw(inodes_.NodeOf(dir));
+  ReaderMutexLock lock(&session_mu_);
+  if (session_ == nullptr) return;
+  fuse_lowlevel_notify_inval_entry(session_, node, name.data(), name.size());
+}
+
+void Invalidator::DropAllNames() {
+  ReaderMutexLock lock(&session_mu_);
+  if (session_ == nullptr) return;
+  const int result = fuse_lowlevel_notify_increment_epoch(session_);
+  if (result != 0) LogError("the kernel cannot drop its names: {}", result);
+}
+
+void Invalidator::BeginIo(Ino ino, uint64_t offset, uint64_t size, bool direct) {
+  Shard& shard = ShardOf(ino);
+  MutexLock lock(&shard.mu);
+  shard.ranges[ino].push_back({offset, size, direct, false});
+}
+
+void Invalidator::EndIo(Ino ino, uint64_t offset, uint64_t size, bool direct) {
+  bool passed_over = false;
+  {
+    Shard& shard = ShardOf(ino);
+    MutexLock lock(&shard.mu);
+    const auto it = shard.ranges.find(ino);
+    if (it == shard.ranges.end()) return;
+    Ranges& ranges = it->second;
+    const auto range = std::find_if(ranges.begin(), ranges.end(), [&](const Range& r) {
+      return r.offset == offset && r.size == size && r.direct == direct;
+    });
+    if (range == ranges.end()) return;
+    passed_over = range->passed_over && direct;
+    ranges.erase(range);
+    if (ranges.empty()) shard.ranges.erase(it);
+  }
+  if (passed_over) DropRangeThen(ino, offset, size, [] {});
+}
+
+void Invalidator::DropRangeThen(Ino ino, uint64_t offset, uint64_t size,
+                                cache::Workers::Task then) {
+  workers_.Post([this, ino, offset, size, then = std::move(then)]() mutable {
+    const int64_t start = PageStart(offset);
+    Notify(ino, start, std::max<int64_t>(PageEnd(offset + size) - start, kPageBytes));
+    std::move(then)();
+  });
+}
+
+}  // namespace tarn::fuse

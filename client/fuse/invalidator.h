@@ -1,0 +1,86 @@
+// Empties the kernel's caches of one mount, and keeps replies and recalls apart.
+//
+// The kernel makes some of this hard (verified on Linux 6.18):
+// - Dropping data waits for pages that are locked by a READ under way, or by the write-back of a
+//   mapped page; dropping a name waits for the directory's lock, which a LOOKUP, READDIR or CREATE
+//   of this mount holds until it is answered. So all of it runs on threads that serve no request,
+//   and by force it goes around what is under way.
+// - An inode whose first reply is still on its way cannot be dropped (ENOENT): tried again until
+//   the kernel has it or has forgotten it.
+// - A reply that was built before a recall may be written after it: replies that let the kernel
+//   keep something are built and written between two calls of Settle (Gate).
+#pragma once
+
+#include <array>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/inlined_vector.h"
+#include "client/cache/kernel.h"
+#include "client/cache/workers.h"
+#include "client/fuse/fuse_api.h"
+#include "client/fuse/inode_table.h"
+#include "common/sync.h"
+
+namespace tarn::fuse {
+
+// Thread safety: safe.
+// Lock order: the gate comes first of all the mount's locks; the shards' are leaves.
+// Lifetime: the session outlives its use (SetSession(nullptr) ends it).
+class Invalidator final : public cache::KernelCache {
+ public:
+  explicit Invalidator(InodeTable& inodes);
+
+  // Null: nothing reaches the kernel any more.
+  void SetSession(fuse_session* session) ABSL_LOCKS_EXCLUDED(session_mu_);
+
+  // Held while a reply that depends on cache::Freshness is built and written.
+  Mutex& gate() ABSL_LOCK_RETURNED(gate_) { return gate_; }
+
+  // A request that keeps pages locked in the kernel until it is answered.
+  void BeginIo(Ino ino, uint64_t offset, uint64_t size, bool direct);
+  // After its answer.
+  void EndIo(Ino ino, uint64_t offset, uint64_t size, bool direct);
+  // Drops a range of data and runs `then`, on a worker.
+  void DropRangeThen(Ino ino, uint64_t offset, uint64_t size, cache::Workers::Task then);
+
+  void Settle() override;
+  bool Knows(Ino ino) override;
+  std::vector<Ino> Known() override;
+  void DropAttr(Ino ino) override;
+  void DropData(Ino ino, Manner manner) override;
+  void DropName(Ino dir, const std::string& name, Manner manner) override;
+  void DropAllNames() override;
+
+ private:
+  struct Range {
+    uint64_t offset = 0;
+    uint64_t size = 0;
+    // A read(2) past the page cache, or a fault: which, cannot be told. What was passed over for
+    // its sake is dropped when it is over.
+    bool direct = false;
+    bool passed_over = false;
+  };
+  using Ranges = absl::InlinedVector<Range, 2>;
+  struct alignas(64) Shard {
+    Mutex mu;
+    absl::flat_hash_map<Ino, Ranges> ranges ABSL_GUARDED_BY(mu);
+  };
+  static constexpr size_t kShards = 16;
+  Shard& ShardOf(Ino ino) { return shards_[Raw(ino) % kShards]; }
+
+  // fuse_lowlevel_notify_inval_inode, until the kernel has the inode or has forgotten it.
+  void Notify(Ino ino, int64_t offset, int64_t length);
+  void DropAround(Ino ino);
+
+  InodeTable& inodes_;
+  Mutex gate_;
+  Mutex session_mu_;  // held shared while the kernel is called
+  fuse_session* session_ ABSL_GUARDED_BY(session_mu_) = nullptr;
+  std::array<Shard, kShards> shards_;
+  cache::Workers workers_;  // last
+};
+
+}  // namespace tarn::fuse

@@ -1,0 +1,186 @@
+#include "client/cache/table.h"
+
+#include <gtest/gtest.h>
+
+namespace tarn::cache {
+namespace {
+
+constexpr SipKey kKey{1, 2};
+constexpr Handle kDir{Ino{1}, 11};
+constexpr Handle kFile{Ino{7}, 77};
+
+Attr AttrOf(Handle handle, uint64_t version = 1) {
+  Attr attr;
+  attr.ino = handle.ino;
+  attr.type = handle == kDir ? FileType::kDirectory : FileType::kRegular;
+  attr.version = version;
+  return attr;
+}
+
+LeaseNews Granting(std::vector<Ino> inos, uint64_t sequence = 1) {
+  LeaseNews news;
+  for (const Ino ino : inos) news.grants.push_back({ino, LeaseMode::kShared, sequence});
+  return news;
+}
+
+class TableTest : public ::testing::Test {
+ protected:
+  using Learnable = std::vector<Ino>;
+  Learnable Admit(uint64_t start, const LeaseNews& news, const std::vector<Ino>& own = {}) {
+    const Table::Learnable learnable = table_.Admit(news, start, own);
+    table_.End(start);
+    return {learnable.begin(), learnable.end()};
+  }
+  void KnowDir() { table_.Learn(kDir, AttrOf(kDir)); }
+  std::optional<Dentry> Name(const std::string& name) {
+    return table_.FindName(*table_.Find(kDir.ino), name);
+  }
+  // A listing from its start, in one reply or in `parts`.
+  ReadDirReply Listing(std::vector<std::string> names, bool end) {
+    ReadDirReply reply;
+    for (std::string& name : names) {
+      reply.entries.push_back({name, kFile.ino, FileType::kRegular, NameHash(kKey, name), {}});
+    }
+    std::sort(reply.entries.begin(), reply.entries.end(),
+              [](const auto& a, const auto& b) { return a.cookie < b.cookie; });
+    reply.end = end;
+    return reply;
+  }
+
+  Table table_{kKey, 4};
+};
+
+TEST_F(TableTest, GrantedInodesMayBeLearnt) {
+  EXPECT_EQ(Admit(table_.Start(), Granting({kFile.ino, kDir.ino})),
+            (Learnable{kDir.ino, kFile.ino}));
+  EXPECT_EQ(Admit(table_.Start(), LeaseNews{}), Learnable{});
+}
+
+TEST_F(TableTest, ReplyOvertakenByARecallTeachesNothing) {
+  const uint64_t before = table_.Start();
+  table_.Apply({kFile.ino, LeaseMode::kNone, {}});
+  const uint64_t after = table_.Start();
+  EXPECT_EQ(Admit(before, Granting({kFile.ino, kDir.ino})), Learnable{kDir.ino});
+  EXPECT_EQ(Admit(after, Granting({kFile.ino})), Learnable{kFile.ino});
+  EXPECT_TRUE(table_.RecalledSince(kFile.ino, before));
+  EXPECT_FALSE(table_.RecalledSince(kFile.ino, after));
+}
+
+TEST_F(TableTest, ReplyThatMetAChangeOfOurOwnTeachesNothing) {
+  const uint64_t before = table_.Start();
+  table_.BeginChange(kFile.ino);
+  const uint64_t during = table_.Start();
+  EXPECT_EQ(Admit(before, Granting({kFile.ino})), Learnable{});
+  table_.EndChange(kFile.ino);
+  EXPECT_EQ(Admit(during, Granting({kFile.ino})), Learnable{});
+  EXPECT_FALSE(table_.RecalledSince(kFile.ino, during));
+  EXPECT_EQ(Admit(table_.Start(), Granting({kFile.ino})), Learnable{kFile.ino});
+}
+
+TEST_F(TableTest, ChangeLearnsItsOwnResultUnlessAnotherIsUnderWay) {
+  table_.BeginChange(kFile.ino);
+  const uint64_t first = table_.Start();
+  EXPECT_EQ(Admit(first, Granting({kFile.ino}), {kFile.ino}), Learnable{kFile.ino});
+  table_.BeginChange(kFile.ino);
+  const uint64_t second = table_.Start();
+  EXPECT_EQ(Admit(second, Granting({kFile.ino}), {kFile.ino}), Learnable{});
+}
+
+TEST_F(TableTest, BarsAreForgottenWhenNoOlderRequestIsUnderWay) {
+  const uint64_t old = table_.Start();
+  for (uint64_t i = 100; i < 5'000; ++i) table_.Bar(Ino{i});
+  table_.End(table_.Start());
+  EXPECT_EQ(Admit(old, Granting({Ino{100}})), Learnable{});  // kept for its sake
+  EXPECT_EQ(Admit(table_.Start(), Granting({Ino{100}})), Learnable{Ino{100}});
+}
+
+TEST_F(TableTest, LaterVersionStaysWhicheverReplyComesFirst) {
+  table_.Learn(kFile, AttrOf(kFile, 5));
+  table_.Learn(kFile, AttrOf(kFile, 4));
+  EXPECT_EQ(table_.Find(kFile.ino)->attr.version, 5u);
+}
+
+TEST_F(TableTest, NamesAreKnownPresentAbsentOrNotAtAll) {
+  KnowDir();
+  table_.LearnName(kDir.ino, "there", {kFile.ino, FileType::kRegular});
+  table_.LearnName(kDir.ino, "absent", {});
+  EXPECT_EQ(Name("there")->ino, kFile.ino);
+  EXPECT_EQ(Name("absent")->ino, kNoIno);
+  EXPECT_EQ(Name("unknown"), std::nullopt);
+}
+
+TEST_F(TableTest, WholeListingMakesEveryOtherNameAbsent) {
+  KnowDir();
+  table_.LearnListing({.dir = kDir, .cookie = 0}, Listing({"a", "b"}, true));
+  EXPECT_EQ(Name("a")->ino, kFile.ino);
+  EXPECT_EQ(Name("c")->ino, kNoIno);
+  EXPECT_TRUE(table_.CanList(*table_.Find(kDir.ino)));
+}
+
+TEST_F(TableTest, ListingInterruptedByAChangeIsNotWhole) {
+  KnowDir();
+  const ReadDirReply first = Listing({"a"}, false);
+  table_.LearnListing({.dir = kDir, .cookie = 0}, first);
+  table_.Doubt(kDir.ino, "z");
+  ReadDirReply rest;
+  rest.end = true;
+  table_.LearnListing({.dir = kDir, .cookie = first.entries.back().cookie}, rest);
+  EXPECT_FALSE(table_.CanList(*table_.Find(kDir.ino)));
+  EXPECT_EQ(Name("z"), std::nullopt);
+}
+
+TEST_F(TableTest, RecallOfNamesLeavesTheOthers) {
+  KnowDir();
+  table_.LearnListing({.dir = kDir, .cookie = 0}, Listing({"a", "b"}, true));
+  table_.Apply({kDir.ino, LeaseMode::kShared, {"a"}});
+  EXPECT_EQ(Name("a"), std::nullopt);
+  EXPECT_EQ(Name("b")->ino, kFile.ino);
+  EXPECT_EQ(Name("c")->ino, kNoIno);
+  EXPECT_FALSE(table_.CanList(*table_.Find(kDir.ino)));
+  EXPECT_FALSE(table_.Find(kDir.ino)->has_attr);
+  table_.LearnName(kDir.ino, "a", {});
+  EXPECT_TRUE(table_.CanList(*table_.Find(kDir.ino)));
+}
+
+TEST_F(TableTest, RecallOfAFileDropsAllOfIt) {
+  Admit(table_.Start(), Granting({kFile.ino}));
+  table_.Learn(kFile, AttrOf(kFile));
+  table_.Apply({kFile.ino, LeaseMode::kNone, {}});
+  EXPECT_EQ(table_.Find(kFile.ino), nullptr);
+  EXPECT_EQ(table_.leases(), 0u);
+}
+
+TEST_F(TableTest, LeaseGoesBackWithTheLastSequenceSeen) {
+  Admit(table_.Start(), Granting({kFile.ino}, 5));
+  Admit(table_.Start(), Granting({kFile.ino}, 4));
+  EXPECT_EQ(table_.TakeLease(kFile.ino), (LeaseReturn{kFile.ino, 5}));
+  EXPECT_EQ(table_.TakeLease(kFile.ino), std::nullopt);
+}
+
+TEST_F(TableTest, ReplySentBeforeALeaseWentBackTeachesNothing) {
+  const uint64_t before = table_.Start();
+  Admit(table_.Start(), Granting({kFile.ino}, 5));
+  table_.TakeLease(kFile.ino);
+  EXPECT_EQ(Admit(before, Granting({kFile.ino}, 4)), Learnable{});
+}
+
+TEST_F(TableTest, LongestUnusedNodeGoesWhenThereAreTooMany) {
+  for (uint64_t i = 1; i <= 4; ++i) table_.Learn({Ino{i}, 0}, AttrOf({Ino{i}, 0}));
+  table_.Find(Ino{1});
+  table_.Learn({Ino{5}, 0}, AttrOf({Ino{5}, 0}));
+  EXPECT_EQ(table_.nodes(), 4u);
+  EXPECT_NE(table_.Peek(Ino{1}), nullptr);
+  EXPECT_EQ(table_.Peek(Ino{2}), nullptr);
+}
+
+TEST_F(TableTest, NothingOfBeforeAClearIsBelieved) {
+  const uint64_t before = table_.Start();
+  table_.Learn(kFile, AttrOf(kFile));
+  table_.Clear();
+  EXPECT_EQ(table_.nodes(), 0u);
+  EXPECT_EQ(Admit(before, Granting({kFile.ino})), Learnable{});
+  EXPECT_TRUE(table_.RecalledSince(kFile.ino, before));
+}
+
+}  // namespace
+}  // namespace tarn::cache
