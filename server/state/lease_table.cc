@@ -26,9 +26,10 @@ LeaseTable::Who LeaseTable::Find(SessionId session) const {
 LeaseTable::Client& LeaseTable::ClientOf(SessionId session, Who& who) {
   who = Find(session);
   if (who == 0) {
-    who = ++last_who_;
+    if (clients_.empty()) clients_.emplace_back();  // nobody is 0
+    who = static_cast<Who>(clients_.size());
     names_[session] = who;
-    clients_[who] = std::make_unique<Client>();
+    clients_.push_back(std::make_unique<Client>());
     clients_[who]->id = session;
   }
   return *clients_[who];
@@ -43,11 +44,11 @@ void LeaseTable::Grant(SessionId to, absl::Span<const Ino> inodes, Want want, in
   if (who == 0 && want == Want::kHeld) return;
   Client& client = ClientOf(to, who);
   for (const Ino ino : inodes) {
-    const bool held = client.held.contains(ino);
-    if (!held && (want == Want::kHeld || client.held.size() >= leases_per_session_)) continue;
     if (want != Want::kData && IsHot(ino, now_nanos)) continue;
-    if (auto it = entries_.find(ino); it != entries_.end() && it->second.busy != nullptr) continue;
+    const bool held_only = want == Want::kHeld || client.held.size() >= leases_per_session_;
+    if (held_only && !client.held.contains(ino)) continue;
     Entry& entry = entries_[ino];
+    if (entry.busy != nullptr) continue;
     auto holder = std::find_if(entry.holders.begin(), entry.holders.end(),
                                [who](const Holder& h) { return h.who == who; });
     if (holder == entry.holders.end()) {
@@ -90,7 +91,7 @@ bool LeaseTable::Admit(SessionId by, const LeaseChanges& changes, int64_t now_na
                        TicketId& id, std::vector<SessionId>& recalled) {
   MutexLock lock(&mu_);
   const Who self = Find(by);
-  const auto known = tickets_.find(id);
+  const auto known = id == TicketId{} ? tickets_.end() : tickets_.find(id);
   const Ticket* const so_far = known == tickets_.end() ? nullptr : &known->second;
   const bool free = std::none_of(changes.begin(), changes.end(), [&](const LeaseChange& change) {
     mu_.AssertReaderHeld();
@@ -262,7 +263,7 @@ LeaseTable::Outcome LeaseTable::DropSession(SessionId session) {
   const auto name = names_.find(session);
   if (name == names_.end()) return out;
   const Who who = name->second;
-  const std::unique_ptr<Client> client = std::move(clients_.extract(who).mapped());
+  const std::unique_ptr<Client> client = std::move(clients_[who]);
   names_.erase(name);
   for (const Ino ino : client->held) RemoveHolder(who, ino, out);
   for (const auto& [number, call] : client->recalls) Close(who, number, call, out);
@@ -291,8 +292,8 @@ uint64_t LeaseTable::LastRecallOf(SessionId session) const {
 std::vector<LeaseTable::Awaited> LeaseTable::AwaitedSessions() const {
   std::vector<Awaited> out;
   ReaderMutexLock lock(&mu_);
-  for (const auto& [who, client] : clients_) {
-    if (client->recalls.empty()) continue;
+  for (const std::unique_ptr<Client>& client : clients_) {
+    if (client == nullptr || client->recalls.empty()) continue;
     // Numbers grow with time.
     out.push_back({client->id, client->recalls.begin()->second.since_nanos});
   }

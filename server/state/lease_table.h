@@ -190,10 +190,9 @@ class LeaseTable {
   mutable Mutex mu_;
   uint64_t last_sequence_ ABSL_GUARDED_BY(mu_);
   const uint64_t first_number_;
-  Who last_who_ ABSL_GUARDED_BY(mu_) = 0;
   absl::flat_hash_map<Ino, Entry> entries_ ABSL_GUARDED_BY(mu_);
   absl::flat_hash_map<SessionId, Who> names_ ABSL_GUARDED_BY(mu_);
-  absl::flat_hash_map<Who, std::unique_ptr<Client>> clients_ ABSL_GUARDED_BY(mu_);
+  std::vector<std::unique_ptr<Client>> clients_ ABSL_GUARDED_BY(mu_);  // by Who; null: ended
   absl::flat_hash_map<TicketId, Ticket> tickets_ ABSL_GUARDED_BY(mu_);
   absl::flat_hash_map<Ino, Heat> heat_ ABSL_GUARDED_BY(mu_);  // of what was recalled lately
 };
