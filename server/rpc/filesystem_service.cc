@@ -54,7 +54,8 @@ Status DecodeRequest(const grpc::ByteBuffer& request, typename wire::WireOf<V>::
   }
 }
 
-// Only locks wait so far.
+// Only locks may wait for ever. What is parked for leases waits for holders that must answer or are
+// fenced; a retry of it joins it.
 bool Waits(const v1::SetLockRequest& request) { return request.wait(); }
 bool Waits(const google::protobuf::MessageLite& request) { return false; }
 
