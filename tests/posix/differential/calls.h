@@ -15,6 +15,7 @@ namespace tarn::differential {
 // What a worker process holds.
 struct Process {
   std::array<int, kSlots> descriptors;   // -1: closed
+  std::array<int, kSlots> holders;       // further descriptors of what O_PATH ones lead to, or -1
   std::array<pid_t, kProcesses> pids{};  // of its side's workers, to name the holder of a lock
   int proc_fd = -1;                      // /proc/self/fd, opened before the chroot
 

@@ -10,6 +10,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
+#include <utility>
+
 #include "tests/posix/differential/inject.h"
 #include "tests/posix/differential/observer.h"
 #include "tests/posix/differential/wire.h"
@@ -26,6 +29,7 @@ class Worker {
  public:
   Worker(int socket, std::string_view injection) : socket_(socket), injection_(injection) {
     process_.descriptors.fill(-1);
+    process_.holders.fill(-1);
   }
 
   void Enter(const std::string& root) {
@@ -61,12 +65,38 @@ class Worker {
 
  private:
   Reply Run(const Op& op) {
+    LetGoOfNameless();
     Become(op.user);
     Reply reply{Call(op, process_), {}};
     Become(0);
+    if (op.verb == Verb::kOpen || op.verb == Verb::kDup || op.verb == Verb::kClose) HoldPaths(op);
     reply.objects = ObserveStep(op, reply.answer, process_);
     if (!injection_.empty()) Inject(injection_, &op, &reply);
     return reply;
+  }
+
+  // FUSE tells no daemon of O_PATH descriptors and of those of FIFOs, so an inode without a name
+  // goes, some seconds later, though they lead to it. What can be opened is held besides. Of the
+  // rest both sides let go as soon as the name is gone.
+  void HoldPaths(const Op& op) {
+    for (const int slot : op.SlotsUsed()) {
+      int& fd = process_.descriptors[static_cast<size_t>(slot)];
+      int& holder = process_.holders[static_cast<size_t>(slot)];
+      if (holder >= 0) close(std::exchange(holder, -1));
+      struct stat st;
+      if (fd < 0 || fstat(fd, &st) != 0) continue;
+      unknown_[static_cast<size_t>(slot)] = !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode);
+      if (unknown_[static_cast<size_t>(slot)] || (fcntl(fd, F_GETFL) & O_PATH) == 0) continue;
+      holder = Reopen(fd, process_);
+    }
+  }
+  void LetGoOfNameless() {
+    for (size_t slot = 0; slot < kSlots; ++slot) {
+      int& fd = process_.descriptors[slot];
+      struct stat st;
+      if (fd < 0 || !unknown_[slot]) continue;
+      if (fstat(fd, &st) != 0 || st.st_nlink == 0) close(std::exchange(fd, -1));
+    }
   }
 
   // The saved id stays root's, so that there is a way back.
@@ -85,6 +115,7 @@ class Worker {
   const std::string_view injection_;
   Process process_;
   uint8_t user_ = 0;
+  std::array<bool, kSlots> unknown_{};  // descriptors that a daemon is not told of
 };
 
 bool SendAll(int socket, std::string_view bytes) {
