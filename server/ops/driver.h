@@ -73,6 +73,7 @@ class Driver {
     LatchSet::Ranks wanted;
     Rule rule;
     Turn turn;
+    bool replay = false;  // there may be a kept reply
   };
 
   template <class V>
@@ -93,7 +94,7 @@ class Driver {
                 const Result<typename V::Reply>& answer, Turn& turn);
   // On the pool: the kept reply of a replay, or an attempt that may block.
   template <class V, class Rule>
-  void RunToEnd(Call<V, Rule> call, bool replay);
+  void RunToEnd(Call<V, Rule> call);
   template <class V, class Rule>
   void Park(Call<V, Rule> call, bool for_grace);
   // What a call that changed nothing grants, and a new inode.

@@ -23,20 +23,19 @@ void Driver::Run(const Caller& caller, typename V::Args args, Done<typename V::R
     if (answer.has_value()) return std::move(done)(*std::move(answer));
     wanted = latches.wanted();
   }
-  Call<V, Rule> call{caller,           std::move(args), std::move(done),
-                     std::move(wanted), std::move(rule), std::move(turn)};
+  Call<V, Rule> call{caller,          std::move(args), std::move(done), std::move(wanted),
+                     std::move(rule), std::move(turn), replay};
   if (call.turn.must_wait() || (for_grace && !replay)) return Park(std::move(call), for_grace);
-  pool_.Post([this, call = std::move(call), replay]() mutable {
-    RunToEnd(std::move(call), replay);
-  });
+  pool_.Post([this, call = std::move(call)]() mutable { RunToEnd(std::move(call)); });
 }
 
 template <class V, class Rule>
 void Driver::Park(Call<V, Rule> call, bool for_grace) {
   const Caller caller = call.caller;
   Leases::Waiting waiting = Leases::TakeWaiting(call.turn);
+  call.replay = false;  // looked for before
   auto resume = [this, call = std::move(call)](Status go) mutable {
-    if (go.ok()) return RunToEnd(std::move(call), /*replay=*/false);
+    if (go.ok()) return RunToEnd(std::move(call));
     call.turn.End();
     std::move(call.done)(go.error());
   };
@@ -182,9 +181,9 @@ void Driver::GrantRead(const Caller& caller, const typename V::Args& args,
 }
 
 template <class V, class Rule>
-void Driver::RunToEnd(Call<V, Rule> call, bool replay) {
+void Driver::RunToEnd(Call<V, Rule> call) {
   if constexpr (V::kMutates) {
-    if (replay) {
+    if (call.replay) {
       auto kept = FindKept<V>(call.caller, call.args);
       if (kept.has_value()) return std::move(call.done)(*std::move(kept));
     }
