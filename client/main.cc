@@ -33,7 +33,8 @@ Result<cli::Connection> Connect(const cli::ConnectRequest& request) {
     return connection;
   }
   auto stages = std::make_shared<Stages>(Stages{remote, nullptr});
-  stages->cached = std::make_unique<cache::CachedFs>(*remote, SystemClock());
+  stages->cached = std::make_unique<cache::CachedFs>(
+      *remote, SystemClock(), cache::CacheOptions{.ignore_recalls = request.ignore_recalls});
   connection.fs = std::shared_ptr<FileSystem>(stages, stages->cached.get());
   connection.freshness = stages->cached.get();
   connection.set_kernel = [stages](cache::KernelCache* kernel) {

@@ -24,6 +24,7 @@ constexpr auto kNothing = [](const auto&, const auto&) {};
 CachedFs::CachedFs(transport::RemoteFs& remote, Clock& clock, const CacheOptions& options)
     : remote_(remote),
       clock_(clock),
+      ignore_recalls_(options.ignore_recalls),
       lazy_(remote),
       table_(remote.info().hash_key, options.max_nodes),
       workers_(kMaxWorkers) {
@@ -35,6 +36,11 @@ CachedFs::~CachedFs() { remote_.SetLeaseHolder(nullptr); }
 void CachedFs::SetKernel(KernelCache* kernel) {
   WriterMutexLock lock(&kernel_mu_);
   kernel_ = kernel;
+}
+
+void CachedFs::Settle() {
+  ReaderMutexLock lock(&kernel_mu_);
+  if (kernel_ != nullptr) kernel_->Settle();
 }
 
 bool CachedFs::Valid() const { return clock_.BootNanos() < remote_.valid_until_nanos(); }
@@ -166,6 +172,7 @@ void CachedFs::Change(const Caller& caller, typename V::Args args, Touched touch
     for (const auto& [dir, name] : touched.names) table_.Doubt(dir, name);
     start = table_.Start();
   }
+  Settle();
   const Caller asking = WithNews(caller);
   V::Call(remote_, asking, std::move(args),
           [this, start, news = asking.leases, touched = std::move(touched),

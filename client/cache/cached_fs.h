@@ -34,6 +34,7 @@ namespace tarn::cache {
 
 struct CacheOptions {
   size_t max_nodes = 131'072;  // inodes about which something is remembered
+  bool ignore_recalls = false;  // answers without doing: for tests, which must notice
 };
 
 // Thread safety: safe. Verbs answer on the caller's thread or on one of the transport's.
@@ -69,6 +70,8 @@ class CachedFs final : public FileSystem, public Freshness, private transport::L
   // Leases hold: what the table knows is true.
   bool Valid() const;
   Caller WithNews(const Caller& caller) const;
+  // Replies to the kernel that were built from what the table knew before have been handed over.
+  void Settle() ABSL_LOCKS_EXCLUDED(kernel_mu_);
   // Whether the caller's handle is the one that the table knows; else the server must judge it.
   bool Owns(Handle handle) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
@@ -110,6 +113,7 @@ class CachedFs final : public FileSystem, public Freshness, private transport::L
 
   transport::RemoteFs& remote_;
   Clock& clock_;
+  const bool ignore_recalls_;
   LazyOpens lazy_;
   mutable Mutex mu_;
   Table table_ ABSL_GUARDED_BY(mu_);

@@ -18,6 +18,7 @@ struct CachedFs::RecallTask {
 };
 
 void CachedFs::OnRecall(uint64_t event, Recall recall) {
+  if (ignore_recalls_) return remote_.AnswerRecall(event);
   auto task = std::make_shared<RecallTask>();
   task->event = event;
   {
@@ -30,10 +31,7 @@ void CachedFs::OnRecall(uint64_t event, Recall recall) {
 }
 
 void CachedFs::RegisterThenEmpty(const std::shared_ptr<RecallTask>& task) {
-  {
-    ReaderMutexLock lock(&kernel_mu_);
-    if (kernel_ != nullptr) kernel_->Settle();
-  }
+  Settle();
   if (!lazy_.IsOpen(task->recall.ino)) {
     return EmptyKernel(task, KernelCache::Manner::kGentle);
   }

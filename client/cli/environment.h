@@ -17,6 +17,7 @@ struct ConnectRequest {
   MountSpec spec;
   bool read_only = false;
   bool cache = true;        // under leases
+  bool ignore_recalls = false;  // for tests of the tests
   std::string client_name;  // host and mount point, for people
 };
 

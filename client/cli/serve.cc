@@ -93,6 +93,7 @@ int Serve(const ServeRequest& request, const Environment& environment, Launch& l
   auto connection = environment.connect({.spec = request.spec,
                                          .read_only = request.options.read_only,
                                          .cache = request.options.cache,
+                                         .ignore_recalls = request.options.test_ignore_recalls,
                                          .client_name = HostName() + ":" + request.directory});
   if (!connection.ok()) return Fail(launch, connection.error(), kExitFailure);
   fuse::MountConfig config{.source = request.source,

@@ -38,6 +38,7 @@ constexpr std::array kSwitches = {
     Switch{"default_permissions", &MountOptions::default_permissions, true},
     Switch{"cache", &MountOptions::cache, true},
     Switch{"nocache", &MountOptions::cache, false},
+    Switch{"test-ignore-recalls", &MountOptions::test_ignore_recalls, true},
     Switch{"remount", &MountOptions::remount, true},
 };
 

@@ -23,6 +23,7 @@ struct MountOptions {
   bool default_permissions = true;
   bool remount = false;
   bool cache = true;  // off: nothing is kept, every operation asks the server
+  bool test_ignore_recalls = false;  // not coherent: shows that the tests would notice
   std::optional<std::string> log_level;
   std::optional<std::string> log_file;
   bool operator==(const MountOptions&) const = default;
