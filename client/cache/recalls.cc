@@ -15,6 +15,8 @@ constexpr absl::Duration kPatience = absl::Milliseconds(20);
 struct CachedFs::RecallTask {
   uint64_t event = 0;
   Recall recall;
+  bool names = false;  // all that the kernel knows of a directory's names must go
+  KernelCache::Manner manner = KernelCache::Manner::kGentle;
 };
 
 void CachedFs::OnRecall(uint64_t event, Recall recall) {
@@ -23,6 +25,11 @@ void CachedFs::OnRecall(uint64_t event, Recall recall) {
   task->event = event;
   {
     MutexLock lock(&mu_);
+    const Node* node = table_.Peek(recall.ino);
+    // What is known of an inode may have been dropped for want of room: then it may be either.
+    task->names = recall.to == LeaseMode::kNone && (node == nullptr || node->dir != nullptr);
+    // A change of ours holds the directory's lock in the kernel, and may wait for this very answer.
+    if (table_.Changing(recall.ino)) task->manner = KernelCache::Manner::kForced;
     table_.Apply(recall);
   }
   task->recall = std::move(recall);
@@ -33,11 +40,11 @@ void CachedFs::OnRecall(uint64_t event, Recall recall) {
 void CachedFs::RegisterThenEmpty(const std::shared_ptr<RecallTask>& task) {
   Settle();
   if (!lazy_.IsOpen(task->recall.ino)) {
-    return EmptyKernel(task, KernelCache::Manner::kGentle);
+    return EmptyKernel(task, task->manner);
   }
   // The answer comes on a thread that must not wait.
   lazy_.RegisterAll(task->recall.ino, [this, task] {
-    workers_.PostWatched([this, task] { EmptyKernel(task, KernelCache::Manner::kGentle); },
+    workers_.PostWatched([this, task] { EmptyKernel(task, task->manner); },
                          kPatience, [this, task] { EmptyByForce(task); });
   });
 }
@@ -56,6 +63,7 @@ void CachedFs::EmptyKernel(const std::shared_ptr<RecallTask>& task, KernelCache:
     if (kernel_ == nullptr) {
     } else if (recall.to == LeaseMode::kNone) {
       kernel_->DropData(recall.ino, manner);
+      if (task->names && kernel_->Knows(recall.ino)) kernel_->DropAllNames();
     } else {
       kernel_->DropAttr(recall.ino);
       for (const std::string& name : recall.names) kernel_->DropName(recall.ino, name, manner);
