@@ -58,8 +58,11 @@ Result<bool> CacheTxn::HasDentries(Ino dir) {
   return !first.empty();
 }
 
-Result<std::optional<std::string>> CacheTxn::GetXattr(Ino, std::string_view) {
-  return Errno::kBlocked;
+Result<std::optional<std::string>> CacheTxn::GetXattr(Ino ino, std::string_view name) {
+  const Node* node = table_.Find(ino);
+  const bool absent = node != nullptr && node->absent_xattrs.contains(std::string(name));
+  if (!absent) return Errno::kBlocked;
+  return std::optional<std::string>();
 }
 Result<std::vector<std::string>> CacheTxn::ListXattrs(Ino) { return Errno::kBlocked; }
 

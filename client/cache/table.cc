@@ -8,6 +8,7 @@ namespace {
 // Beyond these a directory is not worth keeping whole.
 constexpr size_t kMaxNames = 65'536;
 constexpr size_t kMaxUnknown = 256;
+constexpr size_t kMaxAbsentXattrs = 16;
 
 }  // namespace
 
@@ -98,7 +99,9 @@ void Table::ForgetListing(Directory& dir) { dir.filling = false; }
 
 void Table::DropAttr(Ino ino) {
   const auto it = nodes_.find(ino);
-  if (it != nodes_.end()) it->second->has_attr = false;
+  if (it == nodes_.end()) return;
+  it->second->has_attr = false;
+  it->second->absent_xattrs.clear();
 }
 
 void Table::Clear() {
@@ -151,6 +154,12 @@ void Table::Learn(Handle handle, const Attr& attr) {
 void Table::Learn(const Attr& attr) {
   const auto it = nodes_.find(attr.ino);
   if (it != nodes_.end()) Learn(it->second->handle, attr);
+}
+
+void Table::LearnNoXattr(Ino ino, const std::string& name) {
+  const auto it = nodes_.find(ino);
+  if (it == nodes_.end() || !it->second->has_attr) return;
+  if (it->second->absent_xattrs.size() < kMaxAbsentXattrs) it->second->absent_xattrs.insert(name);
 }
 
 void Table::LearnTarget(Ino ino, const std::string& target) {

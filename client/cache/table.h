@@ -42,6 +42,7 @@ struct Node {
   bool has_attr = false;
   Attr attr;
   std::optional<std::string> target;  // of a symlink
+  absl::flat_hash_set<std::string> absent_xattrs;  // go with the attributes
   std::unique_ptr<Directory> dir;
   std::list<Ino>::iterator age;
 };
@@ -82,6 +83,7 @@ class Table {
   void Learn(Handle handle, const Attr& attr);
   // Of an inode whose tag is known already; else nothing is learnt.
   void Learn(const Attr& attr);
+  void LearnNoXattr(Ino ino, const std::string& name);
   void LearnTarget(Ino ino, const std::string& target);
   void LearnName(Ino dir, const std::string& name, const Dentry& dentry);
   void LearnListing(const ReadDirArgs& args, const ReadDirReply& reply);

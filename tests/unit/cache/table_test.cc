@@ -142,6 +142,15 @@ TEST_F(TableTest, RecallOfNamesLeavesTheOthers) {
   EXPECT_TRUE(table_.CanList(*table_.Find(kDir.ino)));
 }
 
+TEST_F(TableTest, AbsentXattrsGoWithTheAttributes) {
+  table_.Learn(kFile, AttrOf(kFile));
+  table_.LearnNoXattr(kFile.ino, "user.x");
+  EXPECT_TRUE(table_.Find(kFile.ino)->absent_xattrs.contains("user.x"));
+  table_.DropAttr(kFile.ino);
+  table_.Learn(kFile, AttrOf(kFile, 2));
+  EXPECT_FALSE(table_.Find(kFile.ino)->absent_xattrs.contains("user.x"));
+}
+
 TEST_F(TableTest, RecallOfAFileDropsAllOfIt) {
   Admit(table_.Start(), Granting({kFile.ino}));
   table_.Learn(kFile, AttrOf(kFile));
