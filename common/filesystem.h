@@ -202,6 +202,7 @@ struct WriteArgs {
   uint64_t offset = 0;  // ignored with `append`
   bool append = false;  // at the end of the file as it is when the write is applied
   bool kill_privileges = false;  // drop suid and sgid (the writer lacks CAP_FSETID)
+  bool mapped = false;           // stored through a mapping: drops nothing
   Bytes data;                    // at most kTransferMaxBytes
 };
 struct WriteReply {

@@ -104,6 +104,7 @@ void Write(fuse_req_t req, fuse_ino_t node, const char* data, size_t size, off_t
                  .offset = start,
                  .append = !page && (fi->flags & O_APPEND) != 0,
                  .kill_privileges = !page && request.bridge().KillsPrivileges(*fi, request->uid),
+                 .mapped = page,
                  .data = Bytes::Copy({data, size})};
   // The kernel follows a direct write with no FSYNC: O_SYNC and O_DSYNC are ours to keep.
   int sync = page ? 0 : fi->flags & O_SYNC;

@@ -13,8 +13,10 @@ Result<WritePlan> PrepareWrite(MetaTxn& txn, const Caller& caller, const WriteAr
   uint64_t offset = args.append ? inode.attr.size : args.offset;
   if (args.data.empty()) return WritePlan{std::move(inode), offset};
   if (offset > kFileMaxBytes || args.data.size() > kFileMaxBytes - offset) return Errno::kEFBIG;
-  bool keep_ids = IsRoot(caller) && !args.kill_privileges;
-  RETURN_IF_ERROR(DropPrivileges(txn, caller, keep_ids, inode));
+  if (!args.mapped) {
+    bool keep_ids = IsRoot(caller) && !args.kill_privileges;
+    RETURN_IF_ERROR(DropPrivileges(txn, caller, keep_ids, inode));
+  }
   MarkModified(txn, inode);
   return WritePlan{std::move(inode), offset};
 }

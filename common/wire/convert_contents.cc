@@ -72,12 +72,14 @@ void Fill(const WriteArgs& from, v1::WriteHead& to) {
   to.set_offset(from.offset);
   to.set_append(from.append);
   to.set_kill_privileges(from.kill_privileges);
+  to.set_mapped(from.mapped);
 }
 Status Take(const v1::WriteHead& from, WriteArgs& to) {
   TakeOpened(from, to);
   to.offset = from.offset();
   to.append = from.append();
   to.kill_privileges = from.kill_privileges();
+  to.mapped = from.mapped();
   if (to.data.size() > kTransferMaxBytes) return Invalid("write too long");
   return CheckSpan(to.offset, to.data.size());
 }

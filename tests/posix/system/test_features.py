@@ -3,6 +3,7 @@
 import ctypes
 import errno
 import fcntl
+import mmap
 import os
 import socket
 import stat
@@ -117,6 +118,17 @@ class Privileges(MountTest):
         with open(path, "r+b") as file:
             file.write(b"changed")
         self.assertFails(errno.ENODATA, os.getxattr, self.on_b("file"), "security.capability")
+
+    def test_stores_to_a_mapping_keep_a_capability(self):
+        path = self.make("file", b"content")
+        os.setxattr(path, "security.capability", CAPABILITY)
+        mapping = mmap.mmap(self.open(path), 7)
+        mapping[:4] = b"CONT"
+        mapping.flush()
+        mapping.close()
+        with open(self.on_b("file"), "rb") as file:
+            self.assertEqual(file.read(), b"CONTent")
+        self.assertEqual(os.getxattr(self.on_b("file"), "security.capability"), CAPABILITY)
 
     def access_control_lists(self):
         return subprocess.run(["getfacl", "-R", "-n", "-p", self.a], check=True,

@@ -144,6 +144,18 @@ TEST_F(ContentTest, WriteTakesPrivileges) {
   }
 }
 
+// What a mapping stores is written back by whoever comes by, as root: Linux takes nothing then.
+TEST_F(ContentTest, PagesOfAMappingTakeNoPrivileges) {
+  Must(File("/f"));
+  Mode("/f", 06777);
+  Must(SetX("/f", "security.capability", "caps"));
+  const WriteArgs args{
+      .inode = At("/f"), .kill_privileges = true, .mapped = true, .data = Bytes::Zeros(1)};
+  const auto write = [&](MetaTxn& txn) { return PrepareWrite(txn, kAlice, args); };
+  EXPECT_EQ(Must(Run(write)).inode.attr.mode, 06777u);
+  EXPECT_EQ(Must(GetX("/f", "security.capability")).value, "caps");
+}
+
 // A write once took S_ISGID without group execution from the file of a group that the writer is in,
 // because writes come without groups.
 TEST_F(ContentTest, WhatAWriteTakesIsNotDecidedWithoutGroupsThatMatter) {
