@@ -32,8 +32,8 @@ class InodeTable {
 
   // Counts one lookup of `handle`; call before the reply that names it is sent.
   NodeId Remember(Handle handle);
-  // Takes back `lookups`, or all there are if that is fewer. Unknown nodes are no error. `gone` runs
-  // if none is left, before anybody can count the inode again.
+  // Takes back `lookups`, or all there are if that is fewer. Unknown nodes are no error. `gone`
+  // runs if none is left, before anybody can count the inode again.
   void Forget(NodeId node, uint64_t lookups, absl::FunctionRef<void(Ino)> gone);
 
   bool Knows(Ino ino) const;

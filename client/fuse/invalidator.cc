@@ -15,7 +15,9 @@ constexpr int64_t kPageBytes = 4096;
 constexpr absl::Duration kRetryEvery = absl::Microseconds(200);
 constexpr absl::Duration kRetryFor = absl::Seconds(1);
 
-int64_t PageStart(uint64_t offset) { return static_cast<int64_t>(offset) / kPageBytes * kPageBytes; }
+int64_t PageStart(uint64_t offset) {
+  return static_cast<int64_t>(offset) / kPageBytes * kPageBytes;
+}
 
 int64_t PageEnd(uint64_t end) { return PageStart(end + kPageBytes - 1); }
 
@@ -24,8 +26,12 @@ int64_t PageEnd(uint64_t end) { return PageStart(end + kPageBytes - 1); }
 Invalidator::Invalidator(InodeTable& inodes) : inodes_(inodes), workers_(kMaxWorkers) {}
 
 void Invalidator::SetSession(fuse_session* session) {
-  WriterMutexLock lock(&session_mu_);
-  session_ = session;
+  {
+    WriterMutexLock lock(&session_mu_);
+    session_ = session;
+  }
+  MutexLock lock(&end_mu_);
+  ended_ = session == nullptr;
 }
 
 void Invalidator::Settle() { WriterMutexLock lock(&gate_); }
@@ -49,7 +55,9 @@ void Invalidator::Notify(Ino ino, int64_t offset, int64_t length) {
       // Evicted, and its FORGET not yet read: there is nothing to drop.
       return LogDebug("inode {} stays unknown to the kernel", Raw(ino));
     }
-    absl::SleepFor(kRetryEvery);
+    // Nobody says when the kernel has taken a reply in; only the end of the mount is heard of.
+    MutexLock lock(&end_mu_);
+    end_mu_.AwaitWithTimeout(absl::Condition(&ended_), kRetryEvery);
   }
 }
 
@@ -126,11 +134,40 @@ void Invalidator::EndIo(Ino ino, uint64_t offset, uint64_t size, bool direct) {
   if (passed_over) DropRangeThen(ino, offset, size, [] {});
 }
 
+void Invalidator::BeginWrite(Ino ino, uint64_t offset) {
+  Shard& shard = ShardOf(ino);
+  MutexLock lock(&shard.mu);
+  shard.writes[ino].push_back(offset);
+}
+
+void Invalidator::EndWrite(Ino ino, uint64_t offset) {
+  Shard& shard = ShardOf(ino);
+  MutexLock lock(&shard.mu);
+  const auto it = shard.writes.find(ino);
+  if (it == shard.writes.end()) return;
+  const auto write = std::find(it->second.begin(), it->second.end(), offset);
+  if (write != it->second.end()) it->second.erase(write);
+  if (it->second.empty()) shard.writes.erase(it);
+}
+
+std::optional<uint64_t> Invalidator::WrittenFrom(Ino ino) {
+  {
+    Shard& shard = ShardOf(ino);
+    MutexLock lock(&shard.mu);
+    const auto it = shard.writes.find(ino);
+    if (it == shard.writes.end()) return std::nullopt;
+    const uint64_t lowest = *std::min_element(it->second.begin(), it->second.end());
+    if (inodes_.MayHavePages(ino)) return lowest;
+  }
+  return std::nullopt;
+}
+
 void Invalidator::DropRangeThen(Ino ino, uint64_t offset, uint64_t size,
                                 cache::Workers::Task then) {
   workers_.Post([this, ino, offset, size, then = std::move(then)]() mutable {
     const int64_t start = PageStart(offset);
-    Notify(ino, start, std::max<int64_t>(PageEnd(offset + size) - start, kPageBytes));
+    const bool to_end = size == kToEnd;
+    Notify(ino, start, to_end ? 0 : std::max(PageEnd(offset + size) - start, kPageBytes));
     std::move(then)();
   });
 }

@@ -12,7 +12,7 @@
 #pragma once
 
 #include <array>
-#include <span>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -43,6 +43,15 @@ class Invalidator final : public cache::KernelCache {
   void BeginIo(Ino ino, uint64_t offset, uint64_t size, bool direct);
   // After its answer.
   void EndIo(Ino ino, uint64_t offset, uint64_t size, bool direct);
+  // A write past the page cache, of bytes from `offset` on (as the kernel has it), and its end.
+  void BeginWrite(Ino ino, uint64_t offset);
+  void EndWrite(Ino ino, uint64_t offset);
+  // The lowest offset that is being written where pages may be; nullopt: none. A size that may come
+  // of such a write must not meet the pages of before, whose last one ends in zeros: from there on
+  // pages are dropped before the kernel is told the size.
+  std::optional<uint64_t> WrittenFrom(Ino ino);
+
+  static constexpr uint64_t kToEnd = UINT64_MAX;
   // Drops a range of data and runs `then`, on a worker.
   void DropRangeThen(Ino ino, uint64_t offset, uint64_t size, cache::Workers::Task then);
 
@@ -67,6 +76,7 @@ class Invalidator final : public cache::KernelCache {
   struct alignas(64) Shard {
     Mutex mu;
     absl::flat_hash_map<Ino, Ranges> ranges ABSL_GUARDED_BY(mu);
+    absl::flat_hash_map<Ino, absl::InlinedVector<uint64_t, 2>> writes ABSL_GUARDED_BY(mu);
   };
   static constexpr size_t kShards = 16;
   Shard& ShardOf(Ino ino) { return shards_[Raw(ino) % kShards]; }
@@ -79,6 +89,8 @@ class Invalidator final : public cache::KernelCache {
   Mutex gate_;
   Mutex session_mu_;  // held shared while the kernel is called
   fuse_session* session_ ABSL_GUARDED_BY(session_mu_) = nullptr;
+  Mutex end_mu_;  // a leaf, to wait under between two tries
+  bool ended_ ABSL_GUARDED_BY(end_mu_) = false;
   std::array<Shard, kShards> shards_;
   cache::Workers workers_;  // last
 };

@@ -83,6 +83,7 @@ void ReplyEntry(Request request, Ino dir, std::string_view name, const EntryRepl
 // Answers that the request's directory has no `name`, to be remembered where it may be.
 void ReplyAbsent(Request& request, std::string_view name);
 void ReplyAttr(Request request, const Attr& attr);
+void ReplyStatx(Request request, const Attr& attr);
 // Counts the lookup of `reply` and says how the kernel is to be told of it. REQUIRES: the gate.
 fuse_entry_param MakeEntry(FuseBridge& bridge, Ino dir, std::string_view name,
                            const EntryReply& reply);

@@ -53,8 +53,10 @@ Packed Pack(const Request& request, std::span<const DirEntry> entries, size_t si
       need = fuse_add_direntry_plus(request->req, nullptr, 0, entry.name.c_str(), &param, cookie);
       if (need > room) break;
       // An entry without an inode is not looked up; the kernel never counts the dots.
-      if (entry.entry && !IsDots(entry)) {
-        param = MakeEntry(request.bridge(), dir, entry.name, *entry.entry);
+      FuseBridge& bridge = request.bridge();
+      const bool sized = !bridge.invalidator().WrittenFrom(entry.ino).has_value();
+      if (entry.entry && sized && !IsDots(entry)) {
+        param = MakeEntry(bridge, dir, entry.name, *entry.entry);
         out.looked_up.push_back(NodeId{param.ino});
       }
       fuse_add_direntry_plus(request->req, at, room, entry.name.c_str(), &param, cookie);

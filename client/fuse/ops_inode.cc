@@ -32,10 +32,7 @@ void StatX(fuse_req_t req, fuse_ino_t node, int, int, fuse_file_info*) noexcept 
   Request request(req, node, "statx");
   GetAttrArgs args{.inode = request.bridge().HandleOf(node)};
   Run<verbs::GetAttr>(std::move(request), args, [](Request r, const AttrReply& reply) {
-    ReaderMutexLock gate(&r.bridge().invalidator().gate());
-    struct statx stx = ToStatx(reply.attr);
-    double timeout = r.bridge().AttrSeconds(reply.attr);
-    fuse_reply_statx(r.Finish(), 0, &stx, timeout);
+    ReplyStatx(std::move(r), reply.attr);
   });
 }
 

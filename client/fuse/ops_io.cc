@@ -50,6 +50,23 @@ class BusyPages {
   const bool direct_;
 };
 
+// While it lives, a write past the page cache is under way. Likewise.
+class BusyWrite {
+ public:
+  BusyWrite(FuseBridge& bridge, Ino ino, uint64_t offset)
+      : bridge_(bridge), ino_(ino), offset_(offset) {
+    bridge_.invalidator().BeginWrite(ino_, offset_);
+  }
+  ~BusyWrite() { bridge_.invalidator().EndWrite(ino_, offset_); }
+  BusyWrite(const BusyWrite&) = delete;
+  BusyWrite& operator=(const BusyWrite&) = delete;
+
+ private:
+  FuseBridge& bridge_;
+  const Ino ino_;
+  const uint64_t offset_;
+};
+
 void ReplyWritten(Request request, size_t size, int sync, const FsyncArgs& fsync) {
   if (sync == 0) {
     fuse_reply_write(request.Finish(), size);
@@ -60,13 +77,15 @@ void ReplyWritten(Request request, size_t size, int sync, const FsyncArgs& fsync
 }
 
 // A read of another descriptor that began before this write may leave old pages behind it.
-void DropThenReply(Request request, uint64_t offset, size_t size, int sync,
-                   const FsyncArgs& fsync) {
+void DropThenReply(Request request, uint64_t offset, size_t size, int sync, const FsyncArgs& fsync,
+                   std::unique_ptr<BusyWrite> write) {
   Invalidator& invalidator = request.bridge().invalidator();
-  invalidator.DropRangeThen(fsync.inode.ino, offset, size,
-                            [request = std::move(request), size, sync, fsync]() mutable {
-                              ReplyWritten(std::move(request), size, sync, fsync);
-                            });
+  invalidator.DropRangeThen(
+      fsync.inode.ino, offset, size,
+      [request = std::move(request), size, sync, fsync, write = std::move(write)]() mutable {
+        write.reset();
+        ReplyWritten(std::move(request), size, sync, fsync);
+      });
 }
 
 }  // namespace
@@ -109,22 +128,26 @@ void Write(fuse_req_t req, fuse_ino_t node, const char* data, size_t size, off_t
   // The kernel follows a direct write with no FSYNC: O_SYNC and O_DSYNC are ours to keep.
   int sync = page ? 0 : fi->flags & O_SYNC;
   FsyncArgs fsync{.inode = args.inode, .data_only = sync == O_DSYNC};
-  std::unique_ptr<BusyPages> pages;
-  if (page && request.bridge().caches()) {
-    pages = std::make_unique<BusyPages>(request.bridge(), args.inode.ino, start, size, false);
+  FuseBridge& bridge = request.bridge();
+  if (page) {
+    auto pages = std::make_unique<BusyPages>(bridge, args.inode.ino, start, size, false);
+    return Run<verbs::Write>(
+        std::move(request), std::move(args),
+        [size, pages = std::move(pages)](Request r, const WriteReply&) mutable {
+          fuse_reply_write(r.Finish(), size);
+          pages.reset();
+        });
   }
-  Run<verbs::Write>(std::move(request), std::move(args),
-                    [size, sync, fsync, page, pages = std::move(pages)](
-                        Request r, const WriteReply& reply) mutable {
-                      if (page) {
-                        fuse_reply_write(r.Finish(), size);
-                        return pages.reset();
-                      }
-                      if (r.bridge().inodes().MayHavePages(fsync.inode.ino)) {
-                        return DropThenReply(std::move(r), reply.offset, size, sync, fsync);
-                      }
-                      ReplyWritten(std::move(r), size, sync, fsync);
-                    });
+  auto write = std::make_unique<BusyWrite>(bridge, args.inode.ino, start);
+  Run<verbs::Write>(
+      std::move(request), std::move(args),
+      [size, sync, fsync, write = std::move(write)](Request r, const WriteReply& reply) mutable {
+        if (r.bridge().inodes().MayHavePages(fsync.inode.ino)) {
+          return DropThenReply(std::move(r), reply.offset, size, sync, fsync, std::move(write));
+        }
+        write.reset();
+        ReplyWritten(std::move(r), size, sync, fsync);
+      });
 }
 
 void Fsync(fuse_req_t req, fuse_ino_t node, int data_only, fuse_file_info*) noexcept {

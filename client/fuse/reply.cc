@@ -2,6 +2,8 @@
 
 #include <cerrno>
 #include <cstring>
+#include <string>
+#include <utility>
 
 #include "client/fuse/convert.h"
 #include "client/fuse/ops.h"
@@ -26,12 +28,50 @@ fuse_entry_param MakeEntry(FuseBridge& bridge, Ino dir, std::string_view name,
   return entry;
 }
 
-void ReplyEntry(Request request, Ino dir, std::string_view name, const EntryReply& reply) {
+namespace {
+
+// Runs `then` with the request once the kernel may be told a size of that inode.
+template <class F>
+void WhenSizeMayBeTold(Request request, Ino ino, F then) {
+  Invalidator& invalidator = request.bridge().invalidator();
+  const std::optional<uint64_t> from = invalidator.WrittenFrom(ino);
+  if (!from.has_value()) return then(std::move(request));
+  invalidator.DropRangeThen(
+      ino, *from, Invalidator::kToEnd,
+      [request = std::move(request), then = std::move(then)]() mutable {
+        then(std::move(request));
+      });
+}
+
+void SendEntry(Request request, Ino dir, std::string_view name, const EntryReply& reply) {
   FuseBridge& bridge = request.bridge();
   ReaderMutexLock gate(&bridge.invalidator().gate());
   fuse_entry_param entry = MakeEntry(bridge, dir, name, reply);
   // A reply that the kernel did not take has named nothing to it.
   if (fuse_reply_entry(request.Finish(), &entry) != 0) bridge.Forget(NodeId{entry.ino}, 1);
+}
+
+void SendAttr(Request request, const Attr& attr) {
+  ReaderMutexLock gate(&request.bridge().invalidator().gate());
+  struct stat st = ToStat(attr);
+  double timeout = request.bridge().AttrSeconds(attr);
+  fuse_reply_attr(request.Finish(), &st, timeout);
+}
+
+void SendStatx(Request request, const Attr& attr) {
+  ReaderMutexLock gate(&request.bridge().invalidator().gate());
+  struct statx stx = ToStatx(attr);
+  double timeout = request.bridge().AttrSeconds(attr);
+  fuse_reply_statx(request.Finish(), 0, &stx, timeout);
+}
+
+}  // namespace
+
+void ReplyEntry(Request request, Ino dir, std::string_view name, const EntryReply& reply) {
+  WhenSizeMayBeTold(std::move(request), reply.handle.ino,
+                    [dir, name = std::string(name), reply](Request r) {
+                      SendEntry(std::move(r), dir, name, reply);
+                    });
 }
 
 void ReplyAbsent(Request& request, std::string_view name) {
@@ -48,10 +88,13 @@ void ReplyAbsent(Request& request, std::string_view name) {
 }
 
 void ReplyAttr(Request request, const Attr& attr) {
-  ReaderMutexLock gate(&request.bridge().invalidator().gate());
-  struct stat st = ToStat(attr);
-  double timeout = request.bridge().AttrSeconds(attr);
-  fuse_reply_attr(request.Finish(), &st, timeout);
+  WhenSizeMayBeTold(std::move(request), attr.ino,
+                    [attr](Request r) { SendAttr(std::move(r), attr); });
+}
+
+void ReplyStatx(Request request, const Attr& attr) {
+  WhenSizeMayBeTold(std::move(request), attr.ino,
+                    [attr](Request r) { SendStatx(std::move(r), attr); });
 }
 
 bool IsDirect(const FuseBridge& bridge, const fuse_file_info& fi) {

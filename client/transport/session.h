@@ -34,7 +34,8 @@ namespace tarn::transport {
 // Thread safety: safe.
 // Invariants: a slot has at most one call; a call with a slot is in flight or waits to be sent
 // again; `in_flight_` counts the former.
-// Lock order: holder_mu_, then mu_, which is a leaf (before Held's); calls are completed and sent outside it.
+// Lock order: holder_mu_, then mu_, which is a leaf (before Held's); calls are completed and sent
+// outside both.
 // Lifetime: shared, as cancellations and completions refer to it; Close ends it. The last reference
 // to a channel must not go on one of gRPC's threads, which would then wait for itself: so Close
 // drops the channels, and each attempt its context before it counts as over.
@@ -58,7 +59,9 @@ class Session : public std::enable_shared_from_this<Session> {
   void AnswerRecall(uint64_t event);
   void ReturnLease(LeaseReturn lease);
   void HoldOpen(Handle inode, OpenId open, OpenAccess access) { held_.Add(open, inode, access); }
-  int64_t valid_until_nanos() const { return valid_until_nanos_.load(std::memory_order_relaxed); }
+  int64_t valid_until_nanos() const {
+    return valid_until_nanos_.load(std::memory_order_relaxed);
+  }
 
  private:
   enum class State : uint8_t { kDown, kUp, kClosed };

@@ -130,3 +130,4 @@ class Driver {
 }  // namespace tarn::ops
 
 #include "server/ops/driver_inl.h"
+#include "server/ops/driver_run_inl.h"
