@@ -35,7 +35,8 @@ class ServerKillTest : public CrashTest {
     ASSERT_EQ(mkdir((a() / "shared").c_str(), 0755), 0);
     ASSERT_EQ(Write(a() / "shared/counter", ""), 0);
     for (int i = 0; i < kWorkers; ++i) {
-      workers_.push_back(std::make_unique<Worker>(root(i), i, shared_));
+      const std::vector<std::string> roots = {root(i), root(i + 1), root(i + 2)};
+      workers_.push_back(std::make_unique<Worker>(roots, i, shared_));
       randoms_.emplace_back(seed_ + static_cast<uint64_t>(i));
     }
   }

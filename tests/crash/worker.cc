@@ -27,8 +27,8 @@ std::string Short(const std::string& content) {
 
 }  // namespace
 
-Worker::Worker(std::string root, int id, Shared& shared)
-    : root_(std::move(root)), id_(id), shared_(shared) {
+Worker::Worker(std::vector<std::string> roots, int id, Shared& shared)
+    : roots_(std::move(roots)), id_(id), shared_(shared), root_(roots_.front()) {
   EXPECT_EQ(mkdir(Dir(root_).c_str(), 0755), 0);
 }
 
@@ -44,6 +44,7 @@ std::string Worker::Step(Random& random) {
       &Worker::UnlinkOne, &Worker::AppendToOne,      &Worker::Overwrite, &Worker::Truncate,
       &Worker::OpenOne,   &Worker::MakeAndRemoveDir, &Worker::UseOpen,   &Worker::UseOpen};
   constexpr Action kTogether[] = {&Worker::Log, &Worker::Claim, &Worker::CountUnderLock};
+  root_ = roots_[random() % 2 == 0 ? 0 : random() % roots_.size()];
   // Without mu_: these wait for other workers.
   if (random() % 5 == 0) return (this->*kTogether[random() % std::size(kTogether)])(random);
   const std::lock_guard lock(mu_);

@@ -31,10 +31,10 @@ struct Shared {
 // under way then, and each of the past was acknowledged.
 class Worker {
  public:
-  // Works through the mount at `root`. REQUIRES: `root`/shared is a directory.
-  Worker(std::string root, int id, Shared& shared);
+  // Works through the mounts at `roots`, mostly the first. REQUIRES: there is a directory "shared".
+  Worker(std::vector<std::string> roots, int id, Shared& shared);
 
-  // One random change, or use of what is open. "" or what went wrong.
+  // One random change, or use of what is open, on one mount. "" or what went wrong.
   std::string Step(Random& random);
   // Looks at something of this worker through the mount at `root`.
   std::string LookFrom(const std::string& root, Random& random);
@@ -81,7 +81,7 @@ class Worker {
   std::string Claim(Random& random);
   std::string CountUnderLock(Random& random);
 
-  const std::string root_;
+  const std::vector<std::string> roots_;
   const int id_;
   Shared& shared_;
 
@@ -92,6 +92,7 @@ class Worker {
   std::vector<OpenFile> opens_;
   int next_name_ = 0;
   // Used by Step alone.
+  std::string root_;  // where the present step works
   int logged_ = 0;
   int next_claim_ = 0;
 };

@@ -82,16 +82,28 @@ std::string Relay::address() const { return "127.0.0.1:" + std::to_string(port_)
 
 void Relay::Cut() {
   cut_ = true;
+  Wake();
+}
+
+void Relay::Stall(bool to_server, bool to_client) {
+  stall_to_server_ = to_server;
+  stall_to_client_ = to_client;
+  Wake();
+}
+
+void Relay::Wake() {
   EXPECT_EQ(write(wake_[1], "x", 1), 1);
 }
 
 void Relay::Run() {
   std::vector<Pair> pairs;
   while (!stop_) {
-    std::vector<pollfd> polled = {{listen_fd_, POLLIN, 0}, {wake_[0], POLLIN, 0}};
+    const bool deaf = stall_to_server_, dumb = stall_to_client_;
+    const auto unless = [](bool stalled, int fd) { return pollfd{stalled ? -1 : fd, POLLIN, 0}; };
+    std::vector<pollfd> polled = {unless(deaf && dumb, listen_fd_), {wake_[0], POLLIN, 0}};
     for (const Pair& pair : pairs) {
-      polled.push_back({pair.client, POLLIN, 0});
-      polled.push_back({pair.server, POLLIN, 0});
+      polled.push_back(unless(deaf, pair.client));
+      polled.push_back(unless(dumb, pair.server));
     }
     poll(polled.data(), polled.size(), -1);
     if (polled[1].revents != 0) {

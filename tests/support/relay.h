@@ -19,11 +19,16 @@ class Relay {
   void LoseReplies() { lose_replies_ = true; }
   // Breaks all connections; new ones work again.
   void Cut();
+  // A partition: from now on nothing passes in these directions, not even that a connection was
+  // closed; what is sent waits, as in TCP. New connections are made if both directions are not
+  // stalled, else they wait too. Stall(false, false) heals.
+  void Stall(bool to_server, bool to_client);
   // Bytes of replies lost so far: above 0, the server has answered something.
   size_t lost() const { return lost_; }
 
  private:
   void Run();
+  void Wake();
 
   const int target_port_;
   int listen_fd_ = -1;
@@ -32,6 +37,7 @@ class Relay {
   std::atomic<bool> lose_replies_ = false;
   std::atomic<bool> cut_ = false;
   std::atomic<bool> stop_ = false;
+  std::atomic<bool> stall_to_server_ = false, stall_to_client_ = false;
   std::atomic<size_t> lost_ = 0;
   std::thread thread_;
 };
