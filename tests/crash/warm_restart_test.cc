@@ -11,9 +11,9 @@
 namespace tarn::testing {
 namespace {
 
-constexpr int kFiles = 3000;
-constexpr int kOpens = 600;  // the first of them, opened on B and not read
-constexpr int kRead = 300;   // the first of those that are not open: B has their pages
+constexpr int kFiles = 2000;
+constexpr int kOpens = 500;  // the first of them, opened on B and not read
+constexpr int kRead = 200;   // the first of those that are not open: B has their pages
 
 enum class How { kTerminated, kKilled };
 
