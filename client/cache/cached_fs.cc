@@ -384,7 +384,8 @@ void CachedFs::Read(const Caller& caller, ReadArgs args, Done<ReadReply> done) {
 }
 
 // Data that a recall overtook must not reach the kernel, which would keep it: asked again, it is
-// what the lease after that recall covers.
+// what the lease after that recall covers. Whether it did is asked when nothing can come between
+// the question and the handing over.
 void CachedFs::ReadNow(const Caller& caller, const ReadArgs& args, Done<ReadReply> done) {
   uint64_t start = 0;
   {
@@ -395,16 +396,34 @@ void CachedFs::ReadNow(const Caller& caller, const ReadArgs& args, Done<ReadRepl
   remote_.Read(asking, args,
                [this, start, caller, args, news = asking.leases,
                 done = std::move(done)](Result<ReadReply> result) mutable {
-                 bool overtaken = false;
-                 {
-                   MutexLock lock(&mu_);
-                   table_.Admit(*news, start);
-                   overtaken = result.ok() && table_.RecalledSince(args.inode.ino, start);
-                   table_.End(start);
+                 if (!result.ok()) {
+                   EndRead(start, args.inode.ino, *news);
+                   return std::move(done)(std::move(result));
                  }
-                 if (overtaken) return ReadNow(caller, args, std::move(done));
-                 std::move(done)(std::move(result));
+                 bool overtaken = false;
+                 HandOver([&] {
+                   overtaken = EndRead(start, args.inode.ino, *news);
+                   if (!overtaken) std::move(done)(std::move(result));
+                 });
+                 if (overtaken) ReadNow(caller, args, std::move(done));
                });
+}
+
+bool CachedFs::EndRead(uint64_t start, Ino ino, const LeaseNews& news) {
+  MutexLock lock(&mu_);
+  table_.Admit(news, start);
+  const bool overtaken = table_.RecalledSince(ino, start);
+  table_.End(start);
+  return overtaken;
+}
+
+void CachedFs::HandOver(absl::FunctionRef<void()> hand_over) {
+  ReaderMutexLock lock(&kernel_mu_);
+  if (kernel_ != nullptr) {
+    kernel_->RunGated(hand_over);
+  } else {
+    hand_over();
+  }
 }
 
 void CachedFs::Write(const Caller& caller, WriteArgs arguments, Done<WriteReply> done) {

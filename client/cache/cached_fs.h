@@ -90,6 +90,10 @@ class CachedFs final : public FileSystem, public Freshness, private transport::L
   template <class V>
   void Remove(const Caller& caller, typename V::Args args, Done<Unit> done);
   void ReadNow(const Caller& caller, const ReadArgs& args, Done<ReadReply> done);
+  // True: a recall of the inode has overtaken the reply.
+  bool EndRead(uint64_t start, Ino ino, const LeaseNews& news);
+  // Runs it so that Settle waits for it.
+  void HandOver(absl::FunctionRef<void()> hand_over) ABSL_LOCKS_EXCLUDED(kernel_mu_);
   // Runs `then` when the server knows of the open, or with the error.
   void WithOpen(OpenId open, absl::AnyInvocable<void(Status) &&> then);
   template <class V>

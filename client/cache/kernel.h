@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "common/types.h"
 
 namespace tarn::cache {
@@ -13,19 +14,22 @@ namespace tarn::cache {
 // Thread safety: safe; never called with a lock held.
 class KernelCache {
  public:
-  // kGentle: may wait for requests of this mount that are under way. kForced: does not wait for
-  // them, at a price: all names of the mount are looked up again, and what a read under way covers
-  // is dropped only after it has been answered.
+  // How a name is dropped. kGentle: may wait for requests of this mount in that directory. kForced:
+  // does not, at a price: all names of the mount are looked up again.
   enum class Manner { kGentle, kForced };
 
   virtual ~KernelCache() = default;
   // Returns when every reply that is being handed over has been.
   virtual void Settle() = 0;
+  // Runs `hand_over`, for which Settle waits. It must not wait for anything.
+  virtual void RunGated(absl::FunctionRef<void()> hand_over) = 0;
   // The kernel may still name the inode in requests, or is about to be told of it.
   virtual bool Knows(Ino ino) = 0;
   virtual std::vector<Ino> Known() = 0;
   virtual void DropAttr(Ino ino) = 0;  // with ACLs
-  virtual void DropData(Ino ino, Manner manner) = 0;  // with attributes
+  // With attributes. Pages that a read under way is to fill are left to it: what it is answered
+  // with is new. May still wait for a read that has just begun.
+  virtual void DropData(Ino ino) = 0;
   virtual void DropName(Ino dir, const std::string& name, Manner manner) = 0;
   virtual void DropAllNames() = 0;  // never waits
 };

@@ -62,7 +62,7 @@ void CachedFs::EmptyKernel(const std::shared_ptr<RecallTask>& task, KernelCache:
     ReaderMutexLock lock(&kernel_mu_);
     if (kernel_ == nullptr) {
     } else if (recall.to == LeaseMode::kNone) {
-      kernel_->DropData(recall.ino, manner);
+      kernel_->DropData(recall.ino);
       if (task->names && kernel_->Knows(recall.ino)) kernel_->DropAllNames();
     } else {
       kernel_->DropAttr(recall.ino);
@@ -86,7 +86,7 @@ void CachedFs::OnLeasesLost(bool reclaim) {
   if (kernel_ == nullptr) return;
   kernel_->Settle();
   kernel_->DropAllNames();
-  for (const Ino ino : kernel_->Known()) kernel_->DropData(ino, KernelCache::Manner::kForced);
+  for (const Ino ino : kernel_->Known()) kernel_->DropData(ino);
 }
 
 }  // namespace tarn::cache

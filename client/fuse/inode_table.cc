@@ -1,10 +1,17 @@
 #include "client/fuse/inode_table.h"
 
+#include <algorithm>
+
+#include "common/clock.h"
+#include "common/limits.h"
+
 namespace tarn::fuse {
 namespace {
 
 // A table below this never gives memory back.
 constexpr size_t kKeptCapacity = 1024;
+
+constexpr int64_t kContendedNanos = kSecondNanos;
 
 }  // namespace
 
@@ -72,6 +79,57 @@ bool InodeTable::MayHavePages(Ino ino) const {
   MutexLock lock(&shard.mu);
   const auto it = shard.entries.find(ino);
   return it != shard.entries.end() && it->second.pages;
+}
+
+void InodeTable::NoteContended(Ino ino) {
+  Shard& shard = ShardOf(ino);
+  MutexLock lock(&shard.mu);
+  const auto it = shard.entries.find(ino);
+  if (it != shard.entries.end() && it->second.pages) {
+    it->second.contended_nanos = SystemClock().BootNanos();
+  }
+}
+
+bool InodeTable::IsContended(Ino ino) const {
+  const Shard& shard = ShardOf(ino);
+  MutexLock lock(&shard.mu);
+  const auto it = shard.entries.find(ino);
+  if (it == shard.entries.end() || it->second.contended_nanos == 0) return false;
+  return SystemClock().BootNanos() - it->second.contended_nanos < kContendedNanos;
+}
+
+std::optional<uint64_t> InodeTable::DropBeforeSize(Ino ino, uint64_t size) {
+  Shard& shard = ShardOf(ino);
+  MutexLock lock(&shard.mu);
+  const auto it = shard.entries.find(ino);
+  if (it == shard.entries.end()) return std::nullopt;
+  Entry& entry = it->second;
+  if (entry.pages && entry.told.has_value() && *entry.told != size) {
+    return std::min(*entry.told, size);
+  }
+  entry.told = size;
+  return std::nullopt;
+}
+
+void InodeTable::Tell(Ino ino, uint64_t size) {
+  Shard& shard = ShardOf(ino);
+  MutexLock lock(&shard.mu);
+  const auto it = shard.entries.find(ino);
+  if (it != shard.entries.end()) it->second.told = size;
+}
+
+void InodeTable::TellAtLeast(Ino ino, uint64_t size) {
+  Shard& shard = ShardOf(ino);
+  MutexLock lock(&shard.mu);
+  const auto it = shard.entries.find(ino);
+  if (it != shard.entries.end()) it->second.told = std::max(it->second.told.value_or(size), size);
+}
+
+uint64_t InodeTable::Told(Ino ino) const {
+  const Shard& shard = ShardOf(ino);
+  MutexLock lock(&shard.mu);
+  const auto it = shard.entries.find(ino);
+  return it == shard.entries.end() ? 0 : it->second.told.value_or(0);
 }
 
 size_t InodeTable::size() const {

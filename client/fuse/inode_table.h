@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -44,6 +45,23 @@ class InodeTable {
   void NotePages(Ino ino);
   bool MayHavePages(Ino ino) const;
 
+  // Its data changed under a reader's page cache: better not to use one for a while. (A reader that
+  // the kernel has handed an old page may also be shown the new size, and zeros up to it.)
+  void NoteContended(Ino ino);
+  bool IsContended(Ino ino) const;
+
+  // The size that the kernel was last told. What follows the end in its last page reads as zeros
+  // there, and a reply that changes the size makes them so, perhaps late: when the kernel waits for
+  // a read of that page, and after newer data has come. So no other size is told before the pages
+  // from the lesser one on are dropped.
+  // Nullopt: this size may be told (and now counts as told); else from where to drop first.
+  std::optional<uint64_t> DropBeforeSize(Ino ino, uint64_t size);
+  void Tell(Ino ino, uint64_t size);
+  // The kernel reckons the end of a write itself.
+  void TellAtLeast(Ino ino, uint64_t size);
+  // 0: none yet.
+  uint64_t Told(Ino ino) const;
+
   NodeId NodeOf(Ino ino) const { return ino == root_.ino ? kRootNode : NodeId{Raw(ino)}; }
   Ino InoOf(NodeId node) const { return node == kRootNode ? root_.ino : Ino{Raw(node)}; }
   Handle HandleOf(NodeId node) const;
@@ -57,6 +75,8 @@ class InodeTable {
     uint64_t tag = 0;
     uint64_t lookups = 0;
     bool pages = false;
+    std::optional<uint64_t> told;
+    int64_t contended_nanos = 0;  // when last; CLOCK_BOOTTIME
   };
   struct alignas(64) Shard {
     mutable Mutex mu;

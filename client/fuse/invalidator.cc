@@ -36,6 +36,11 @@ void Invalidator::SetSession(fuse_session* session) {
 
 void Invalidator::Settle() { WriterMutexLock lock(&gate_); }
 
+void Invalidator::RunGated(absl::FunctionRef<void()> hand_over) {
+  ReaderMutexLock lock(&gate_);
+  hand_over();
+}
+
 bool Invalidator::Knows(Ino ino) { return inodes_.Knows(ino); }
 
 std::vector<Ino> Invalidator::Known() { return inodes_.Known(); }
@@ -63,15 +68,10 @@ void Invalidator::Notify(Ino ino, int64_t offset, int64_t length) {
 
 void Invalidator::DropAttr(Ino ino) { Notify(ino, -1, 0); }
 
-void Invalidator::DropData(Ino ino, Manner manner) {
-  if (manner == Manner::kForced) return DropAround(ino);
-  Notify(ino, 0, 0);
-}
-
 // Pages that a request under way keeps locked cannot be read by anybody before it is answered, and
-// what it is answered with is newer than the recall. A direct read locks none, so its range may
-// hold old pages: dropped once it is over.
-void Invalidator::DropAround(Ino ino) {
+// what it is answered with is newer than the recall.
+void Invalidator::DropData(Ino ino) {
+  inodes_.NoteContended(ino);
   Notify(ino, -1, 0);
   std::vector<std::pair<int64_t, int64_t>> busy;
   {
@@ -109,13 +109,13 @@ void Invalidator::DropAllNames() {
   if (result != 0) LogError("the kernel cannot drop its names: {}", result);
 }
 
-void Invalidator::BeginIo(Ino ino, uint64_t offset, uint64_t size, bool direct) {
+void Invalidator::BeginIo(Ino ino, uint64_t offset, uint64_t size) {
   Shard& shard = ShardOf(ino);
   MutexLock lock(&shard.mu);
-  shard.ranges[ino].push_back({offset, size, direct, false});
+  shard.ranges[ino].push_back({offset, size, false});
 }
 
-void Invalidator::EndIo(Ino ino, uint64_t offset, uint64_t size, bool direct) {
+void Invalidator::EndIo(Ino ino, uint64_t offset, uint64_t size) {
   bool passed_over = false;
   {
     Shard& shard = ShardOf(ino);
@@ -124,42 +124,14 @@ void Invalidator::EndIo(Ino ino, uint64_t offset, uint64_t size, bool direct) {
     if (it == shard.ranges.end()) return;
     Ranges& ranges = it->second;
     const auto range = std::find_if(ranges.begin(), ranges.end(), [&](const Range& r) {
-      return r.offset == offset && r.size == size && r.direct == direct;
+      return r.offset == offset && r.size == size;
     });
     if (range == ranges.end()) return;
-    passed_over = range->passed_over && direct;
+    passed_over = range->passed_over;
     ranges.erase(range);
     if (ranges.empty()) shard.ranges.erase(it);
   }
   if (passed_over) DropRangeThen(ino, offset, size, [] {});
-}
-
-void Invalidator::BeginWrite(Ino ino, uint64_t offset) {
-  Shard& shard = ShardOf(ino);
-  MutexLock lock(&shard.mu);
-  shard.writes[ino].push_back(offset);
-}
-
-void Invalidator::EndWrite(Ino ino, uint64_t offset) {
-  Shard& shard = ShardOf(ino);
-  MutexLock lock(&shard.mu);
-  const auto it = shard.writes.find(ino);
-  if (it == shard.writes.end()) return;
-  const auto write = std::find(it->second.begin(), it->second.end(), offset);
-  if (write != it->second.end()) it->second.erase(write);
-  if (it->second.empty()) shard.writes.erase(it);
-}
-
-std::optional<uint64_t> Invalidator::WrittenFrom(Ino ino) {
-  {
-    Shard& shard = ShardOf(ino);
-    MutexLock lock(&shard.mu);
-    const auto it = shard.writes.find(ino);
-    if (it == shard.writes.end()) return std::nullopt;
-    const uint64_t lowest = *std::min_element(it->second.begin(), it->second.end());
-    if (inodes_.MayHavePages(ino)) return lowest;
-  }
-  return std::nullopt;
 }
 
 void Invalidator::DropRangeThen(Ino ino, uint64_t offset, uint64_t size,

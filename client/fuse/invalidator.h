@@ -12,7 +12,6 @@
 #pragma once
 
 #include <array>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -39,27 +38,20 @@ class Invalidator final : public cache::KernelCache {
   // Held while a reply that depends on cache::Freshness is built and written.
   Mutex& gate() ABSL_LOCK_RETURNED(gate_) { return gate_; }
 
-  // A request that keeps pages locked in the kernel until it is answered.
-  void BeginIo(Ino ino, uint64_t offset, uint64_t size, bool direct);
+  // A request that may keep pages locked in the kernel until it is answered.
+  void BeginIo(Ino ino, uint64_t offset, uint64_t size);
   // After its answer.
-  void EndIo(Ino ino, uint64_t offset, uint64_t size, bool direct);
-  // A write past the page cache, of bytes from `offset` on (as the kernel has it), and its end.
-  void BeginWrite(Ino ino, uint64_t offset);
-  void EndWrite(Ino ino, uint64_t offset);
-  // The lowest offset that is being written where pages may be; nullopt: none. A size that may come
-  // of such a write must not meet the pages of before, whose last one ends in zeros: from there on
-  // pages are dropped before the kernel is told the size.
-  std::optional<uint64_t> WrittenFrom(Ino ino);
-
+  void EndIo(Ino ino, uint64_t offset, uint64_t size);
   static constexpr uint64_t kToEnd = UINT64_MAX;
   // Drops a range of data and runs `then`, on a worker.
   void DropRangeThen(Ino ino, uint64_t offset, uint64_t size, cache::Workers::Task then);
 
   void Settle() override;
+  void RunGated(absl::FunctionRef<void()> hand_over) override;
   bool Knows(Ino ino) override;
   std::vector<Ino> Known() override;
   void DropAttr(Ino ino) override;
-  void DropData(Ino ino, Manner manner) override;
+  void DropData(Ino ino) override;
   void DropName(Ino dir, const std::string& name, Manner manner) override;
   void DropAllNames() override;
 
@@ -67,23 +59,20 @@ class Invalidator final : public cache::KernelCache {
   struct Range {
     uint64_t offset = 0;
     uint64_t size = 0;
-    // A read(2) past the page cache, or a fault: which, cannot be told. What was passed over for
-    // its sake is dropped when it is over.
-    bool direct = false;
+    // It may also be a read(2) past the page cache, which locks nothing: so what a drop passed over
+    // for its sake is dropped when it is over.
     bool passed_over = false;
   };
   using Ranges = absl::InlinedVector<Range, 2>;
   struct alignas(64) Shard {
     Mutex mu;
     absl::flat_hash_map<Ino, Ranges> ranges ABSL_GUARDED_BY(mu);
-    absl::flat_hash_map<Ino, absl::InlinedVector<uint64_t, 2>> writes ABSL_GUARDED_BY(mu);
   };
   static constexpr size_t kShards = 16;
   Shard& ShardOf(Ino ino) { return shards_[Raw(ino) % kShards]; }
 
   // fuse_lowlevel_notify_inval_inode, until the kernel has the inode or has forgotten it.
   void Notify(Ino ino, int64_t offset, int64_t length);
-  void DropAround(Ino ino);
 
   InodeTable& inodes_;
   Mutex gate_;

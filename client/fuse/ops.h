@@ -87,8 +87,6 @@ void ReplyStatx(Request request, const Attr& attr);
 // Counts the lookup of `reply` and says how the kernel is to be told of it. REQUIRES: the gate.
 fuse_entry_param MakeEntry(FuseBridge& bridge, Ino dir, std::string_view name,
                            const EntryReply& reply);
-// Reads and writes of the descriptor go past the kernel's page cache.
-bool IsDirect(const FuseBridge& bridge, const fuse_file_info& fi);
 // Tells the server that `open` is over; nobody waits for it. The request is already answered.
 void ReleaseOpen(Request request, Handle inode, OpenId open, bool held_locks);
 

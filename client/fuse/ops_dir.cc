@@ -33,6 +33,11 @@ bool IsDots(const DirEntry& entry) {
   return entry.name == "." || entry.name == "..";
 }
 
+bool MayTellSize(FuseBridge& bridge, const Attr& attr) {
+  return attr.type != FileType::kRegular ||
+         !bridge.inodes().DropBeforeSize(attr.ino, attr.size).has_value();
+}
+
 // REQUIRES: the gate, until the reply is written.
 Packed Pack(const Request& request, std::span<const DirEntry> entries, size_t size, bool plus) {
   const Ino dir = request.bridge().inodes().InoOf(NodeId{request->node});
@@ -54,8 +59,7 @@ Packed Pack(const Request& request, std::span<const DirEntry> entries, size_t si
       if (need > room) break;
       // An entry without an inode is not looked up; the kernel never counts the dots.
       FuseBridge& bridge = request.bridge();
-      const bool sized = !bridge.invalidator().WrittenFrom(entry.ino).has_value();
-      if (entry.entry && sized && !IsDots(entry)) {
+      if (entry.entry && !IsDots(entry) && MayTellSize(bridge, entry.entry->attr)) {
         param = MakeEntry(bridge, dir, entry.name, *entry.entry);
         out.looked_up.push_back(NodeId{param.ino});
       }

@@ -35,11 +35,11 @@ void ReplyData(Request& request, Bytes data, size_t asked) {
 // Request, whose bridge it needs.
 class BusyPages {
  public:
-  BusyPages(FuseBridge& bridge, Ino ino, uint64_t offset, uint64_t size, bool direct)
-      : bridge_(bridge), ino_(ino), offset_(offset), size_(size), direct_(direct) {
-    bridge_.invalidator().BeginIo(ino_, offset_, size_, direct_);
+  BusyPages(FuseBridge& bridge, Ino ino, uint64_t offset, uint64_t size)
+      : bridge_(bridge), ino_(ino), offset_(offset), size_(size) {
+    bridge_.invalidator().BeginIo(ino_, offset_, size_);
   }
-  ~BusyPages() { bridge_.invalidator().EndIo(ino_, offset_, size_, direct_); }
+  ~BusyPages() { bridge_.invalidator().EndIo(ino_, offset_, size_); }
   BusyPages(const BusyPages&) = delete;
   BusyPages& operator=(const BusyPages&) = delete;
 
@@ -47,24 +47,6 @@ class BusyPages {
   FuseBridge& bridge_;
   const Ino ino_;
   const uint64_t offset_, size_;
-  const bool direct_;
-};
-
-// While it lives, a write past the page cache is under way. Likewise.
-class BusyWrite {
- public:
-  BusyWrite(FuseBridge& bridge, Ino ino, uint64_t offset)
-      : bridge_(bridge), ino_(ino), offset_(offset) {
-    bridge_.invalidator().BeginWrite(ino_, offset_);
-  }
-  ~BusyWrite() { bridge_.invalidator().EndWrite(ino_, offset_); }
-  BusyWrite(const BusyWrite&) = delete;
-  BusyWrite& operator=(const BusyWrite&) = delete;
-
- private:
-  FuseBridge& bridge_;
-  const Ino ino_;
-  const uint64_t offset_;
 };
 
 void ReplyWritten(Request request, size_t size, int sync, const FsyncArgs& fsync) {
@@ -76,14 +58,23 @@ void ReplyWritten(Request request, size_t size, int sync, const FsyncArgs& fsync
                     [size](Request done, Unit) { fuse_reply_write(done.Finish(), size); });
 }
 
-// A read of another descriptor that began before this write may leave old pages behind it.
-void DropThenReply(Request request, uint64_t offset, size_t size, int sync, const FsyncArgs& fsync,
-                   std::unique_ptr<BusyWrite> write) {
-  Invalidator& invalidator = request.bridge().invalidator();
-  invalidator.DropRangeThen(
-      fsync.inode.ino, offset, size,
-      [request = std::move(request), size, sync, fsync, write = std::move(write)]() mutable {
-        write.reset();
+// A read of another descriptor that began before this write may have left old pages behind it. If
+// the file has grown, as the kernel reckons, so may have the page that held its end.
+void DropThenReply(Request request, Ino ino, uint64_t offset, size_t size, uint64_t end, int sync,
+                   const FsyncArgs& fsync) {
+  FuseBridge& bridge = request.bridge();
+  if (!bridge.inodes().MayHavePages(ino)) {
+    bridge.inodes().TellAtLeast(ino, end);
+    return ReplyWritten(std::move(request), size, sync, fsync);
+  }
+  const uint64_t told = bridge.inodes().Told(ino);
+  const bool grown = end > told || offset + size > told;
+  bridge.inodes().NoteContended(ino);
+  const uint64_t from = grown ? std::min(told, offset) : offset;
+  bridge.invalidator().DropRangeThen(
+      ino, from, grown ? Invalidator::kToEnd : size,
+      [request = std::move(request), ino, end, size, sync, fsync]() mutable {
+        request.bridge().inodes().TellAtLeast(ino, end);
         ReplyWritten(std::move(request), size, sync, fsync);
       });
 }
@@ -101,8 +92,8 @@ void Read(fuse_req_t req, fuse_ino_t node, size_t size, off_t offset, fuse_file_
       ReplyData(r, std::move(reply.data), size);
     });
   }
-  auto pages = std::make_unique<BusyPages>(request.bridge(), args.inode.ino, args.offset, size,
-                                           IsDirect(request.bridge(), *fi));
+  auto pages =
+      std::make_unique<BusyPages>(request.bridge(), args.inode.ino, args.offset, size);
   Run<verbs::Read>(std::move(request), args,
                    [size, pages = std::move(pages)](Request r, ReadReply reply) mutable {
                      ReplyData(r, std::move(reply.data), size);
@@ -130,7 +121,7 @@ void Write(fuse_req_t req, fuse_ino_t node, const char* data, size_t size, off_t
   FsyncArgs fsync{.inode = args.inode, .data_only = sync == O_DSYNC};
   FuseBridge& bridge = request.bridge();
   if (page) {
-    auto pages = std::make_unique<BusyPages>(bridge, args.inode.ino, start, size, false);
+    auto pages = std::make_unique<BusyPages>(bridge, args.inode.ino, start, size);
     return Run<verbs::Write>(
         std::move(request), std::move(args),
         [size, pages = std::move(pages)](Request r, const WriteReply&) mutable {
@@ -138,16 +129,11 @@ void Write(fuse_req_t req, fuse_ino_t node, const char* data, size_t size, off_t
           pages.reset();
         });
   }
-  auto write = std::make_unique<BusyWrite>(bridge, args.inode.ino, start);
-  Run<verbs::Write>(
-      std::move(request), std::move(args),
-      [size, sync, fsync, write = std::move(write)](Request r, const WriteReply& reply) mutable {
-        if (r.bridge().inodes().MayHavePages(fsync.inode.ino)) {
-          return DropThenReply(std::move(r), reply.offset, size, sync, fsync, std::move(write));
-        }
-        write.reset();
-        ReplyWritten(std::move(r), size, sync, fsync);
-      });
+  Run<verbs::Write>(std::move(request), std::move(args),
+                    [size, sync, fsync, end = start + size](Request r, const WriteReply& reply) {
+                      DropThenReply(std::move(r), fsync.inode.ino, reply.offset, size, end, sync,
+                                    fsync);
+                    });
 }
 
 void Fsync(fuse_req_t req, fuse_ino_t node, int data_only, fuse_file_info*) noexcept {
@@ -166,7 +152,13 @@ void Allocate(fuse_req_t req, fuse_ino_t node, int mode, off_t offset, off_t len
                     .offset = static_cast<uint64_t>(offset),
                     .length = static_cast<uint64_t>(length),
                     .mode = *how};
-  Run<verbs::Allocate>(std::move(request), args, [](Request r, const AttrReply&) { r.Ok(); });
+  const bool extends = args.mode == AllocateMode::kExtend || args.mode == AllocateMode::kZeroRange;
+  const uint64_t end = extends ? args.offset + args.length : 0;
+  Run<verbs::Allocate>(std::move(request), args,
+                       [ino = args.inode.ino, end](Request r, const AttrReply&) {
+                         r.bridge().inodes().TellAtLeast(ino, end);
+                         r.Ok();
+                       });
 }
 
 void Seek(fuse_req_t req, fuse_ino_t node, off_t offset, int whence, fuse_file_info* fi) noexcept {
@@ -194,7 +186,8 @@ void CopyRange(fuse_req_t req, fuse_ino_t source, off_t source_offset, fuse_file
                      .target_open = OpenId{target_fi->fh},
                      .target_offset = static_cast<uint64_t>(target_offset),
                      .length = length};
-  Run<verbs::CopyRange>(std::move(request), args, [](Request r, const CopyRangeReply& reply) {
+  Run<verbs::CopyRange>(std::move(request), args, [args](Request r, const CopyRangeReply& reply) {
+    r.bridge().inodes().TellAtLeast(args.target.ino, args.target_offset + reply.copied);
     fuse_reply_write(r.Finish(), reply.copied);
   });
 }

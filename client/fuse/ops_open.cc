@@ -11,14 +11,16 @@ constexpr int kFlagExecute = 0x20;
 
 // A descriptor that only reads uses the kernel's page cache, which holds nothing but what leases
 // cover, so it is never emptied for an open. One that writes goes past it, as does every one where
-// there are no leases. Writes inside the file may then go in parallel: each is one request, and the
-// server applies it whole.
+// there are no leases or others write just now. Writes inside the file may then go in parallel:
+// each is one request, and the server applies it whole.
 void SetReply(FuseBridge& bridge, fuse_ino_t node, fuse_file_info& fi, OpenId open) {
+  const Ino ino = bridge.inodes().InoOf(NodeId{node});
+  const bool reads_only = (fi.flags & O_ACCMODE) == O_RDONLY;
   fi.fh = Raw(open);
-  fi.direct_io = IsDirect(bridge, fi);
+  fi.direct_io = !bridge.caches() || !reads_only || bridge.inodes().IsContended(ino);
   fi.parallel_direct_writes = fi.direct_io;
   fi.keep_cache = !fi.direct_io;
-  if (!fi.direct_io) bridge.inodes().NotePages(bridge.inodes().InoOf(NodeId{node}));
+  if (!fi.direct_io) bridge.inodes().NotePages(ino);
 }
 
 void AnswerCreate(Request request, const std::string& name, const fuse_file_info& info,

@@ -1,5 +1,3 @@
-#include <fcntl.h>
-
 #include <cerrno>
 #include <cstring>
 #include <string>
@@ -22,6 +20,7 @@ fuse_entry_param MakeEntry(FuseBridge& bridge, Ino dir, std::string_view name,
                            const EntryReply& reply) {
   fuse_entry_param entry{};
   entry.ino = Raw(bridge.inodes().Remember(reply.handle));
+  bridge.inodes().Tell(reply.handle.ino, reply.attr.size);
   entry.attr = ToStat(reply.attr);
   entry.attr_timeout = bridge.AttrSeconds(reply.attr);
   entry.entry_timeout = bridge.EntrySeconds(dir, name, reply.handle.ino);
@@ -30,15 +29,18 @@ fuse_entry_param MakeEntry(FuseBridge& bridge, Ino dir, std::string_view name,
 
 namespace {
 
-// Runs `then` with the request once the kernel may be told a size of that inode.
+// Runs `then` with the request once the kernel may be told the size.
 template <class F>
-void WhenSizeMayBeTold(Request request, Ino ino, F then) {
-  Invalidator& invalidator = request.bridge().invalidator();
-  const std::optional<uint64_t> from = invalidator.WrittenFrom(ino);
+void WhenSizeMayBeTold(Request request, const Attr& attr, F then) {
+  FuseBridge& bridge = request.bridge();
+  if (!bridge.caches() || attr.type != FileType::kRegular) return then(std::move(request));
+  const std::optional<uint64_t> from = bridge.inodes().DropBeforeSize(attr.ino, attr.size);
   if (!from.has_value()) return then(std::move(request));
-  invalidator.DropRangeThen(
-      ino, *from, Invalidator::kToEnd,
-      [request = std::move(request), then = std::move(then)]() mutable {
+  bridge.invalidator().DropRangeThen(
+      attr.ino, *from, Invalidator::kToEnd,
+      [request = std::move(request), ino = attr.ino, size = attr.size,
+       then = std::move(then)]() mutable {
+        request.bridge().inodes().Tell(ino, size);
         then(std::move(request));
       });
 }
@@ -68,7 +70,7 @@ void SendStatx(Request request, const Attr& attr) {
 }  // namespace
 
 void ReplyEntry(Request request, Ino dir, std::string_view name, const EntryReply& reply) {
-  WhenSizeMayBeTold(std::move(request), reply.handle.ino,
+  WhenSizeMayBeTold(std::move(request), reply.attr,
                     [dir, name = std::string(name), reply](Request r) {
                       SendEntry(std::move(r), dir, name, reply);
                     });
@@ -88,17 +90,13 @@ void ReplyAbsent(Request& request, std::string_view name) {
 }
 
 void ReplyAttr(Request request, const Attr& attr) {
-  WhenSizeMayBeTold(std::move(request), attr.ino,
+  WhenSizeMayBeTold(std::move(request), attr,
                     [attr](Request r) { SendAttr(std::move(r), attr); });
 }
 
 void ReplyStatx(Request request, const Attr& attr) {
-  WhenSizeMayBeTold(std::move(request), attr.ino,
+  WhenSizeMayBeTold(std::move(request), attr,
                     [attr](Request r) { SendStatx(std::move(r), attr); });
-}
-
-bool IsDirect(const FuseBridge& bridge, const fuse_file_info& fi) {
-  return !bridge.caches() || (fi.flags & O_ACCMODE) != O_RDONLY || (fi.flags & O_DIRECT) != 0;
 }
 
 void ReleaseOpen(Request request, Handle inode, OpenId open, bool held_locks) {

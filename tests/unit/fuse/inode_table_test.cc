@@ -66,6 +66,33 @@ TEST(InodeTable, PagesAreNotedUntilForgotten) {
   EXPECT_FALSE(table.MayHavePages(kFile.ino));
 }
 
+TEST(InodeTable, OtherSizeIsToldOnlyAfterThePagesFromTheLesserOneOnAreDropped) {
+  InodeTable table(kRoot);
+  table.Remember(kFile);
+  EXPECT_EQ(table.DropBeforeSize(kFile.ino, 10), std::nullopt);
+  EXPECT_EQ(table.DropBeforeSize(kFile.ino, 20), std::nullopt);  // no pages: nothing to drop
+  table.NotePages(kFile.ino);
+  EXPECT_EQ(table.DropBeforeSize(kFile.ino, 20), std::nullopt);
+  EXPECT_EQ(table.DropBeforeSize(kFile.ino, 30), 20u);
+  EXPECT_EQ(table.DropBeforeSize(kFile.ino, 30), 20u);  // until it is told
+  table.Tell(kFile.ino, 30);
+  EXPECT_EQ(table.DropBeforeSize(kFile.ino, 30), std::nullopt);
+  EXPECT_EQ(table.DropBeforeSize(kFile.ino, 5), 5u);
+  table.TellAtLeast(kFile.ino, 25);
+  EXPECT_EQ(table.Told(kFile.ino), 30u);
+}
+
+TEST(InodeTable, OnlyAFileWithPagesIsContended) {
+  InodeTable table(kRoot);
+  table.Remember(kFile);
+  table.NoteContended(kFile.ino);
+  EXPECT_FALSE(table.IsContended(kFile.ino));
+  table.NotePages(kFile.ino);
+  EXPECT_FALSE(table.IsContended(kFile.ino));
+  table.NoteContended(kFile.ino);
+  EXPECT_TRUE(table.IsContended(kFile.ino));
+}
+
 TEST(InodeTable, RootIsKnownWithoutBeingCounted) {
   InodeTable table(kRoot);
   EXPECT_EQ(table.HandleOf(kRootNode), kRoot);
