@@ -50,7 +50,7 @@ TEST_F(ServerKillTest, EverythingAcknowledgedIsThereOnceOnEveryMount) {
   const std::vector<std::string> roots = {a().path(), b().path(), c().path()};
   Crew crew(roots, seed_);
   Load load(Crew::kWorkers, [&](int thread, int) { return crew.Step(thread); });
-  Times recovery;
+  Times starting, recovery;
   const int kills = IsTestLong() ? 220 : 25;
   bool goes_on = load.Progresses(100);
   for (int kill = 0; goes_on && kill < kills; ++kill) {
@@ -59,6 +59,7 @@ TEST_F(ServerKillTest, EverythingAcknowledgedIsThereOnceOnEveryMount) {
     const uint64_t before = crew.shared().changes;
     const auto start = std::chrono::steady_clock::now();
     server().Start();
+    starting.Add(std::chrono::steady_clock::now() - start);
     if (random_() % 5 == 0) {  // again, while the clients are coming back
       server().Restart();
       continue;
@@ -67,6 +68,7 @@ TEST_F(ServerKillTest, EverythingAcknowledgedIsThereOnceOnEveryMount) {
     recovery.Add(std::chrono::steady_clock::now() - start);
   }
   goes_on = goes_on && load.Progresses(100);
+  starting.Report("from the start of the server until it accepts connections");
   recovery.Report("from the start of the server to the first change done");
   ExpectAllThere(crew, load, goes_on, roots);
 }
