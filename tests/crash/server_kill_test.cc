@@ -132,7 +132,7 @@ class NetworkTest : public UnderLoadTest {
 TEST_F(NetworkTest, ConnectionsThatBreakStallAndLoseAnswersHarmNothing) {
   Crew crew(roots_, seed_);
   Load load(Crew::kWorkers, [&](int thread, int) { return crew.Step(thread); });
-  const int harms = IsTestLong() ? 1000 : 40;
+  const int harms = IsTestLong() ? 400 : 40;
   bool goes_on = load.Progresses(100);
   for (int i = 0; goes_on && i < harms; ++i) goes_on = Harm(load);
   if (!goes_on && crew.first_wrong().empty()) {
