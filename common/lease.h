@@ -39,6 +39,7 @@ struct Recall {
   Ino ino = kNoIno;
   LeaseMode to = LeaseMode::kNone;
   std::vector<std::string> names;
+  bool directory = false;  // the inode is one
   bool operator==(const Recall&) const = default;
 };
 

@@ -111,7 +111,7 @@ class CachedFs final : public FileSystem, public Freshness, private transport::L
   // ---- recalls.cc ----
   void OnRecall(uint64_t event, Recall recall) override;
   void OnLeasesLost(bool reclaim) override;
-  void RegisterThenEmpty(const std::shared_ptr<RecallTask>& task);
+  void RegisterThenEmpty(const std::shared_ptr<RecallTask>& task, KernelCache::Manner manner);
   void EmptyByForce(const std::shared_ptr<RecallTask>& task);
   void EmptyKernel(const std::shared_ptr<RecallTask>& task, KernelCache::Manner manner);
 

@@ -15,7 +15,6 @@ constexpr absl::Duration kPatience = absl::Milliseconds(20);
 struct CachedFs::RecallTask {
   uint64_t event = 0;
   Recall recall;
-  bool names = false;  // all that the kernel knows of a directory's names must go
   KernelCache::Manner manner = KernelCache::Manner::kGentle;
 };
 
@@ -25,33 +24,30 @@ void CachedFs::OnRecall(uint64_t event, Recall recall) {
   task->event = event;
   {
     MutexLock lock(&mu_);
-    const Node* node = table_.Peek(recall.ino);
-    // What is known of an inode may have been dropped for want of room: then it may be either.
-    task->names = recall.to == LeaseMode::kNone && (node == nullptr || node->dir != nullptr);
     // A change of ours holds the directory's lock in the kernel, and may wait for this very answer.
     if (table_.Changing(recall.ino)) task->manner = KernelCache::Manner::kForced;
     table_.Apply(recall);
   }
   task->recall = std::move(recall);
-  workers_.PostWatched([this, task] { RegisterThenEmpty(task); }, kPatience,
+  workers_.PostWatched([this, task] { RegisterThenEmpty(task, task->manner); }, kPatience,
                        [this, task] { EmptyByForce(task); });
 }
 
-void CachedFs::RegisterThenEmpty(const std::shared_ptr<RecallTask>& task) {
+void CachedFs::RegisterThenEmpty(const std::shared_ptr<RecallTask>& task,
+                                 KernelCache::Manner manner) {
   Settle();
-  if (!lazy_.IsOpen(task->recall.ino)) {
-    return EmptyKernel(task, task->manner);
-  }
+  if (!lazy_.IsOpen(task->recall.ino)) return EmptyKernel(task, manner);
   // The answer comes on a thread that must not wait.
-  lazy_.RegisterAll(task->recall.ino, [this, task] {
-    workers_.PostWatched([this, task] { EmptyKernel(task, task->manner); },
-                         kPatience, [this, task] { EmptyByForce(task); });
+  lazy_.RegisterAll(task->recall.ino, [this, task, manner] {
+    workers_.PostWatched([this, task, manner] { EmptyKernel(task, manner); }, kPatience,
+                         [this, task] { EmptyByForce(task); });
   });
 }
 
-// What a request of this mount has got in the way of; if a new one does so too, again.
+// What a request of this mount has got in the way of, or what was not given a processor; all of it,
+// and if it is stuck again, again.
 void CachedFs::EmptyByForce(const std::shared_ptr<RecallTask>& task) {
-  workers_.PostWatched([this, task] { EmptyKernel(task, KernelCache::Manner::kForced); },
+  workers_.PostWatched([this, task] { RegisterThenEmpty(task, KernelCache::Manner::kForced); },
                        kPatience, [this, task] { EmptyByForce(task); });
 }
 
@@ -63,7 +59,7 @@ void CachedFs::EmptyKernel(const std::shared_ptr<RecallTask>& task, KernelCache:
     if (kernel_ == nullptr) {
     } else if (recall.to == LeaseMode::kNone) {
       kernel_->DropData(recall.ino);
-      if (task->names && kernel_->Knows(recall.ino)) kernel_->DropAllNames();
+      if (recall.directory) kernel_->DropAllNames();
     } else {
       kernel_->DropAttr(recall.ino);
       for (const std::string& name : recall.names) kernel_->DropName(recall.ino, name, manner);

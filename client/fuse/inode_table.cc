@@ -81,6 +81,20 @@ bool InodeTable::MayHavePages(Ino ino) const {
   return it != shard.entries.end() && it->second.pages;
 }
 
+void InodeTable::AddWriter(Ino ino) {
+  Shard& shard = ShardOf(ino);
+  MutexLock lock(&shard.mu);
+  const auto it = shard.entries.find(ino);
+  if (it != shard.entries.end()) ++it->second.writers;
+}
+
+void InodeTable::RemoveWriter(Ino ino) {
+  Shard& shard = ShardOf(ino);
+  MutexLock lock(&shard.mu);
+  const auto it = shard.entries.find(ino);
+  if (it != shard.entries.end() && it->second.writers > 0) --it->second.writers;
+}
+
 void InodeTable::NoteContended(Ino ino) {
   Shard& shard = ShardOf(ino);
   MutexLock lock(&shard.mu);
@@ -94,7 +108,9 @@ bool InodeTable::IsContended(Ino ino) const {
   const Shard& shard = ShardOf(ino);
   MutexLock lock(&shard.mu);
   const auto it = shard.entries.find(ino);
-  if (it == shard.entries.end() || it->second.contended_nanos == 0) return false;
+  if (it == shard.entries.end()) return false;
+  if (it->second.writers > 0) return true;
+  if (it->second.contended_nanos == 0) return false;
   return SystemClock().BootNanos() - it->second.contended_nanos < kContendedNanos;
 }
 

@@ -45,9 +45,14 @@ class InodeTable {
   void NotePages(Ino ino);
   bool MayHavePages(Ino ino) const;
 
+  // Descriptors of this mount that may write to it.
+  void AddWriter(Ino ino);
+  void RemoveWriter(Ino ino);
+
   // Its data changed under a reader's page cache: better not to use one for a while. (A reader that
   // the kernel has handed an old page may also be shown the new size, and zeros up to it.)
   void NoteContended(Ino ino);
+  // Lately, or somebody of this mount may write to it.
   bool IsContended(Ino ino) const;
 
   // The size that the kernel was last told. What follows the end in its last page reads as zeros
@@ -76,6 +81,7 @@ class InodeTable {
     uint64_t lookups = 0;
     bool pages = false;
     std::optional<uint64_t> told;
+    uint32_t writers = 0;
     int64_t contended_nanos = 0;  // when last; CLOCK_BOOTTIME
   };
   struct alignas(64) Shard {

@@ -134,6 +134,16 @@ void Invalidator::EndIo(Ino ino, uint64_t offset, uint64_t size) {
   if (passed_over) DropRangeThen(ino, offset, size, [] {});
 }
 
+void Invalidator::GrowTo(Ino ino, uint64_t end, char last) {
+  ReaderMutexLock lock(&session_mu_);
+  if (session_ == nullptr) return;
+  fuse_bufvec bytes = FUSE_BUFVEC_INIT(1);
+  bytes.buf[0].mem = &last;
+  // The page stays one that must be read: a byte alone does not make it whole.
+  fuse_lowlevel_notify_store(session_, Raw(inodes_.NodeOf(ino)), static_cast<off_t>(end - 1),
+                             &bytes, static_cast<fuse_buf_copy_flags>(0));
+}
+
 void Invalidator::DropRangeThen(Ino ino, uint64_t offset, uint64_t size,
                                 cache::Workers::Task then) {
   workers_.Post([this, ino, offset, size, then = std::move(then)]() mutable {

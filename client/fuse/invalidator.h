@@ -42,6 +42,9 @@ class Invalidator final : public cache::KernelCache {
   void BeginIo(Ino ino, uint64_t offset, uint64_t size);
   // After its answer.
   void EndIo(Ino ino, uint64_t offset, uint64_t size);
+  // Tells the kernel that the file reaches to `end`, by its last byte. On a worker only.
+  void GrowTo(Ino ino, uint64_t end, char last);
+
   static constexpr uint64_t kToEnd = UINT64_MAX;
   // Drops a range of data and runs `then`, on a worker.
   void DropRangeThen(Ino ino, uint64_t offset, uint64_t size, cache::Workers::Task then);

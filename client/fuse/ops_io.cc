@@ -59,11 +59,13 @@ void ReplyWritten(Request request, size_t size, int sync, const FsyncArgs& fsync
 }
 
 // A read of another descriptor that began before this write may have left old pages behind it. If
-// the file has grown, as the kernel reckons, so may have the page that held its end.
-void DropThenReply(Request request, Ino ino, uint64_t offset, size_t size, uint64_t end, int sync,
-                   const FsyncArgs& fsync) {
+// the file has grown, as the kernel reckons, so may have the page that held its end. An append lands
+// behind what other hosts appended, and the kernel, which reckons from the end that it knew, would
+// let a reader that is just asking for the size miss it: so it is told.
+void DropThenReply(Request request, Ino ino, uint64_t offset, size_t size, uint64_t end, char last,
+                   int sync, const FsyncArgs& fsync) {
   FuseBridge& bridge = request.bridge();
-  if (!bridge.inodes().MayHavePages(ino)) {
+  if (size == 0 || !bridge.inodes().MayHavePages(ino)) {
     bridge.inodes().TellAtLeast(ino, end);
     return ReplyWritten(std::move(request), size, sync, fsync);
   }
@@ -73,8 +75,10 @@ void DropThenReply(Request request, Ino ino, uint64_t offset, size_t size, uint6
   const uint64_t from = grown ? std::min(told, offset) : offset;
   bridge.invalidator().DropRangeThen(
       ino, from, grown ? Invalidator::kToEnd : size,
-      [request = std::move(request), ino, end, size, sync, fsync]() mutable {
-        request.bridge().inodes().TellAtLeast(ino, end);
+      [request = std::move(request), ino, offset, end, size, last, sync, fsync]() mutable {
+        const uint64_t true_end = offset + size;
+        if (true_end > end) request.bridge().invalidator().GrowTo(ino, true_end, last);
+        request.bridge().inodes().TellAtLeast(ino, std::max(end, true_end));
         ReplyWritten(std::move(request), size, sync, fsync);
       });
 }
@@ -129,11 +133,12 @@ void Write(fuse_req_t req, fuse_ino_t node, const char* data, size_t size, off_t
           pages.reset();
         });
   }
-  Run<verbs::Write>(std::move(request), std::move(args),
-                    [size, sync, fsync, end = start + size](Request r, const WriteReply& reply) {
-                      DropThenReply(std::move(r), fsync.inode.ino, reply.offset, size, end, sync,
-                                    fsync);
-                    });
+  const char last = size > 0 ? data[size - 1] : '\0';
+  Run<verbs::Write>(
+      std::move(request), std::move(args),
+      [size, sync, fsync, last, end = start + size](Request r, const WriteReply& reply) {
+        DropThenReply(std::move(r), fsync.inode.ino, reply.offset, size, end, last, sync, fsync);
+      });
 }
 
 void Fsync(fuse_req_t req, fuse_ino_t node, int data_only, fuse_file_info*) noexcept {

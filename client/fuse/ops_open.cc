@@ -2,6 +2,8 @@
 
 #include "client/fuse/convert.h"
 #include "client/fuse/ops.h"
+#include "common/clock.h"
+#include "common/limits.h"
 
 namespace tarn::fuse::ops {
 namespace {
@@ -9,18 +11,30 @@ namespace {
 // In open flags of the kernel: the file is opened by execve(2).
 constexpr int kFlagExecute = 0x20;
 
+// For so long after a change of a file it is read past the page cache. The kernel is no friend of
+// files that change while it has their pages: a size that it asks for while another change comes in
+// is thrown away, and the reader sees the end of before.
+constexpr int64_t kSettledNanos = 2 * kSecondNanos;
+
+bool IsSettled(const Attr& attr) {
+  return SystemClock().Now().ns - attr.ctime.ns >= kSettledNanos;
+}
+
 // A descriptor that only reads uses the kernel's page cache, which holds nothing but what leases
 // cover, so it is never emptied for an open. One that writes goes past it, as does every one where
-// there are no leases or others write just now. Writes inside the file may then go in parallel:
-// each is one request, and the server applies it whole.
-void SetReply(FuseBridge& bridge, fuse_ino_t node, fuse_file_info& fi, OpenId open) {
+// there are no leases or the file has changed of late. Writes inside the file may then go in
+// parallel: each is one request, and the server applies it whole.
+void SetReply(FuseBridge& bridge, fuse_ino_t node, fuse_file_info& fi, OpenId open,
+              const Attr& attr) {
   const Ino ino = bridge.inodes().InoOf(NodeId{node});
   const bool reads_only = (fi.flags & O_ACCMODE) == O_RDONLY;
   fi.fh = Raw(open);
-  fi.direct_io = !bridge.caches() || !reads_only || bridge.inodes().IsContended(ino);
+  fi.direct_io = !bridge.caches() || !reads_only || !IsSettled(attr) ||
+                 bridge.inodes().IsContended(ino);
   fi.parallel_direct_writes = fi.direct_io;
   fi.keep_cache = !fi.direct_io;
   if (!fi.direct_io) bridge.inodes().NotePages(ino);
+  if (!reads_only) bridge.inodes().AddWriter(ino);
 }
 
 void AnswerCreate(Request request, const std::string& name, const fuse_file_info& info,
@@ -38,7 +52,7 @@ void AnswerCreate(Request request, const std::string& name, const fuse_file_info
     const Ino dir = bridge.inodes().InoOf(NodeId{request->node});
     fuse_entry_param entry = MakeEntry(bridge, dir, name, reply.entry);
     fuse_file_info fi = info;
-    SetReply(bridge, entry.ino, fi, open);
+    SetReply(bridge, entry.ino, fi, open, reply.entry.attr);
     if (fuse_reply_create(request.Finish(), &entry, &fi) == 0) return;
     // The kernel did not take the answer: nobody will close this.
     bridge.Forget(NodeId{entry.ino}, 1);
@@ -56,9 +70,10 @@ void Open(fuse_req_t req, fuse_ino_t node, fuse_file_info* fi) noexcept {
                 .truncate = (fi->flags & O_TRUNC) != 0,
                 .execute = (fi->flags & kFlagExecute) != 0};
   Run<verbs::Open>(std::move(request), args,
-                   [info = *fi, inode = args.inode, open = args.open](Request r, const OpenReply&) {
+                   [info = *fi, inode = args.inode,
+                    open = args.open](Request r, const OpenReply& reply) {
                      fuse_file_info fi = info;
-                     SetReply(r.bridge(), r->node, fi, open);
+                     SetReply(r.bridge(), r->node, fi, open, reply.attr);
                      if (fuse_reply_open(r.Finish(), &fi) == 0) return;
                      ReleaseOpen(std::move(r), inode, open, false);
                    });
@@ -118,6 +133,7 @@ void Release(fuse_req_t req, fuse_ino_t node, fuse_file_info* fi) noexcept {
   Handle inode = request.bridge().HandleOf(node);
   OpenId open{fi->fh};
   bool held_locks = request.bridge().locks().BeginRelease(inode.ino, open);
+  if ((fi->flags & O_ACCMODE) != O_RDONLY) request.bridge().inodes().RemoveWriter(inode.ino);
   request.Ok();
   ReleaseOpen(std::move(request), inode, open, held_locks);
 }

@@ -43,6 +43,7 @@ void Fill(const Recall& recall, v1::Recall& message) {
   message.set_ino(Raw(recall.ino));
   message.set_to(static_cast<v1::LeaseMode>(recall.to));
   for (const std::string& name : recall.names) message.add_names(name);
+  message.set_directory(recall.directory);
 }
 
 Status Take(const v1::Recall& message, Recall& recall) {
@@ -50,6 +51,7 @@ Status Take(const v1::Recall& message, Recall& recall) {
   recall.to = ModeOf(message.to());
   const bool known = message.to() == v1::LEASE_MODE_NONE || message.to() == v1::LEASE_MODE_SHARED;
   if (!known) return Error(Errno::kEINVAL, "unknown mode of a recall");
+  recall.directory = message.directory();
   recall.names.assign(message.names().begin(), message.names().end());
   return Ok();
 }

@@ -146,7 +146,8 @@ void LeaseTable::RecallFrom(Holder& holder, const LeaseChange& change, bool all,
   }
   const bool whole = all || ++holder.recalls > kIdleRecalls;
   OpenCall call{.recall = {.ino = change.ino,
-                           .to = whole ? LeaseMode::kNone : LeaseMode::kShared},
+                           .to = whole ? LeaseMode::kNone : LeaseMode::kShared,
+                           .directory = change.directory},
                 .since_nanos = now_nanos,
                 .waiting = {id}};
   if (!whole) call.recall.names.assign(change.names.begin(), change.names.end());

@@ -369,8 +369,8 @@ TEST_F(HistoryTest, LocksExcludeAndLoseNoUpdate) {
 }
 
 // The negative control: what the other tests would say of a client that keeps what it was told to
-// drop. Disabled until `tarn mount` knows the option.
-TEST_F(HistoryTest, DISABLED_ClientThatIgnoresRecallsIsCaught) {
+// drop.
+TEST_F(HistoryTest, ClientThatIgnoresRecallsIsCaught) {
   RealMount deaf(server().spec(), {"-o", "test-ignore-recalls"});
   ASSERT_EQ(Write(a() / "f", std::string(sizeof(uint64_t), '\0')), 0);
   History<RegisterSpec::Op> history;
@@ -379,8 +379,8 @@ TEST_F(HistoryTest, DISABLED_ClientThatIgnoresRecallsIsCaught) {
     saw.lane = 1;
     set.is_write = true;
     set.value = value;
-    ASSERT_EQ(SetValue(a() / "f", Way::kContent, value, 0, set), "");
-    ASSERT_EQ(GetValue(deaf / "f", Way::kContent, saw.value, saw), "");
+    ASSERT_EQ(SetValue(a() / "f", Way::kSize, value, 0, set), "");
+    ASSERT_EQ(GetValue(deaf / "f", Way::kSize, saw.value, saw), "");
     history.Add(set);
     history.Add(saw);
   }

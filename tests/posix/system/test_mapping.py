@@ -14,10 +14,6 @@ from support import LOCAL, LONG, MountTest
 
 PAGE = mmap.PAGESIZE
 
-# The listed exception of SEMANTICS §1: until the kernel's pages are leased, a host's mapping does
-# not hear what others write. Whoever makes one of these pass is told to remove the mark.
-until_leased = (lambda test: test) if LOCAL else unittest.expectedFailure
-
 
 def pages_of_a_request():
     try:
@@ -100,7 +96,6 @@ class Mappings(MountTest):
             mapping.flush()
             self.assertEqual(os.pread(other, 5, PAGE * i), b"store")
 
-    @until_leased
     def test_a_write_elsewhere_is_visible_in_a_mapping(self):
         self.make("mapped", bytes(2 * PAGE))
         mapping = self.map(self.on_a("mapped"), 2 * PAGE)
@@ -111,7 +106,6 @@ class Mappings(MountTest):
             os.close(fd)
             self.assertEqual(mapping[PAGE:PAGE + 4], text)
 
-    @until_leased
     def test_a_store_does_not_undo_what_another_mount_wrote_beside_it(self):
         self.make("mapped", bytes(PAGE))
         mapping = self.map(self.on_a("mapped"), PAGE)
@@ -155,7 +149,6 @@ class Mappings(MountTest):
     def test_truncation_under_a_mapping_is_SIGBUS(self):
         self.sigbus_after(lambda fd: os.ftruncate(fd, PAGE))
 
-    @until_leased
     def test_truncation_elsewhere_under_a_mapping_is_SIGBUS(self):
         self.sigbus_after(lambda fd: os.truncate(self.on_b("mapped"), PAGE))
 

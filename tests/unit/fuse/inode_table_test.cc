@@ -93,6 +93,15 @@ TEST(InodeTable, OnlyAFileWithPagesIsContended) {
   EXPECT_TRUE(table.IsContended(kFile.ino));
 }
 
+TEST(InodeTable, AFileWithAWriterIsContended) {
+  InodeTable table(kRoot);
+  table.Remember(kFile);
+  table.AddWriter(kFile.ino);
+  EXPECT_TRUE(table.IsContended(kFile.ino));
+  table.RemoveWriter(kFile.ino);
+  EXPECT_FALSE(table.IsContended(kFile.ino));
+}
+
 TEST(InodeTable, RootIsKnownWithoutBeingCounted) {
   InodeTable table(kRoot);
   EXPECT_EQ(table.HandleOf(kRootNode), kRoot);

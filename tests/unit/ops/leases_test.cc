@@ -197,7 +197,7 @@ TEST_F(LeasesTest, ChangeOfANameRecallsItsDirectoryWithThatName) {
   EXPECT_ERROR(kENOENT, Lookup(kB, "d"));
   auto made = StartMakeDir(As(kA), "d");
   EXPECT_THAT(Recalls(kB), ElementsAre(Recall{.ino = kRootIno, .to = LeaseMode::kShared,
-                                              .names = {"d"}}));
+                                              .names = {"d"}, .directory = true}));
   EXPECT_ERROR(kENOENT, Lookup(kB, "d"));
   EXPECT_THAT(Granted(), IsEmpty());
   AnswerAll(kB);
