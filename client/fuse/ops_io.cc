@@ -59,9 +59,9 @@ void ReplyWritten(Request request, size_t size, int sync, const FsyncArgs& fsync
 }
 
 // A read of another descriptor that began before this write may have left old pages behind it. If
-// the file has grown, as the kernel reckons, so may have the page that held its end. An append lands
-// behind what other hosts appended, and the kernel, which reckons from the end that it knew, would
-// let a reader that is just asking for the size miss it: so it is told.
+// the file has grown, as the kernel reckons, so may have the page that held its end. An append
+// lands behind what other hosts appended, and the kernel, which reckons from the end that it knew,
+// would let a reader that is just asking for the size miss it: so it is told.
 void DropThenReply(Request request, Ino ino, uint64_t offset, size_t size, uint64_t end, char last,
                    int sync, const FsyncArgs& fsync) {
   FuseBridge& bridge = request.bridge();
