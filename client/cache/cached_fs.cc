@@ -148,6 +148,7 @@ void CachedFs::Serve(const Caller& caller, typename V::Args args, Done<typename 
         answer = rule(txn, caller, args);
         if (answer.ok()) {
           ForEachHandleIn(*answer, [&](Handle& handle) {
+            mu_.AssertHeld();
             const Node* node = table_.Peek(handle.ino);
             if (node != nullptr) handle = node->handle;
           });

@@ -73,6 +73,8 @@ class VerbCall final : public Call {
       : Call(caller), args_(std::move(args)), done_(std::move(done)) {
     method = Wire::kMethod;
     mutates = V::kMutates;
+    // An open that cuts nothing is the same if it is made again.
+    if constexpr (std::is_same_v<V, verbs::Open>) mutates = args_.truncate;
     ends_open = std::is_same_v<V, verbs::Release>;
     if constexpr (Wire::kRequestData || Wire::kReplyData) lane = Lane::kContents;
     if constexpr (std::is_same_v<V, verbs::SetLock>) {
