@@ -10,6 +10,7 @@
 //   session  id (16 bytes)                  SessionRecord
 //   session  id (16 bytes) be32(slot)       KeptReplyRecord
 //   super    "format"                       be32(format version)
+//   super    "upgrading"                    byte(family) key: how far an upgrade came (migrate.h)
 //   super    "identity"                     IdentityRecord
 //   super    "open"                         OpenRecord: who had the store open, ended cleanly?
 //   super    "next_data", "next_ino"        be64: no number from here on was ever given out
@@ -22,6 +23,7 @@
 //   super    "fs/" id                       FileSystemRecord
 //
 // `hash` is NameHash of the name under the file system's key, and the entry's readdir cookie.
+// Each value but those of `super` is followed by its checksum (sealed_kv.h).
 // Records are messages of records.proto; numbers are big-endian, so that keys sort by them.
 // Thread safety: pure functions.
 #pragma once
@@ -36,6 +38,7 @@
 namespace tarn::store {
 
 inline constexpr std::string_view kFormatKey = "format";
+inline constexpr std::string_view kUpgradingKey = "upgrading";
 inline constexpr std::string_view kIdentityKey = "identity";
 inline constexpr std::string_view kOpenKey = "open";
 inline constexpr std::string_view kNextDataKey = "next_data";

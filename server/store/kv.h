@@ -24,7 +24,8 @@ inline constexpr int kFamilies = 7;
 
 // Whether an operation may wait for the disk. kMemoryOnly: what is not in memory (or a write that
 // would stall) fails with kBlocked, and the driver runs the request again elsewhere with kMayBlock.
-enum class Tier : uint8_t { kMemoryOnly, kMayBlock };
+// kScan: as kMayBlock, for a look at everything: what is read is not kept in memory.
+enum class Tier : uint8_t { kMemoryOnly, kMayBlock, kScan };
 
 // Changes that take effect together.
 class Batch {
@@ -39,6 +40,7 @@ class Batch {
   };
   void Put(Family f, std::string key, Bytes value);
   void Delete(Family f, std::string key);
+  // REQUIRES: kBlock, of which alone the engine expects deleted ranges. So does Kv::Destroy.
   void DeleteRange(Family f, std::string first, std::string limit);
   void Add(Family f, std::string key, int64_t delta);
   const std::vector<Op>& ops() const { return ops_; }
@@ -68,7 +70,8 @@ class Kv {
   // As Get for each of `keys` (ascending), with neighbours on disk read together.
   virtual Result<std::vector<std::optional<ByteSlice>>> GetMany(
       Family f, const std::vector<std::string>& keys, Tier tier) = 0;
-  // Over keys in [lower, upper) as they are now; `upper` empty: to the end.
+  // Over keys in [lower, upper) as they are now; `upper` empty: to the end. Of kBlock with
+  // kMemoryOnly it may be kBlocked whatever is in memory.
   virtual std::unique_ptr<KvIterator> Iterate(Family f, std::string lower, std::string upper,
                                               Tier tier) = 0;
   // Errors: kBlocked (would stall; nothing written), ENOSPC, EIO.

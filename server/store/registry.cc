@@ -13,6 +13,7 @@
 #include "common/sync.h"
 #include "common/limits.h"
 #include "server/store/keys.h"
+#include "server/store/migrate.h"
 #include "server/store/records.h"
 #include "server/store/super.h"
 
@@ -36,6 +37,21 @@ bool IsName(const std::string& name) {
   return !name.empty() && name.size() <= kFileSystemNameMaxBytes && name[0] != '.' &&
          std::all_of(name.begin(), name.end(), allowed);
 }
+
+// Ids and entries of a state directory's file systems.
+Result<std::vector<std::pair<std::string, FileSystemEntry>>> ReadRegister(Kv& control) {
+  std::vector<std::pair<std::string, FileSystemEntry>> entries;
+  const std::string prefix(kFileSystemPrefix);
+  auto it = control.Iterate(Family::kSuper, prefix, PrefixEnd(prefix), Tier::kMayBlock);
+  for (it->Seek(prefix); it->Valid(); it->Next()) {
+    ASSIGN_OR_RETURN(FileSystemEntry entry, DecodeFileSystem(it->key(), it->value()));
+    entries.emplace_back(it->key().substr(prefix.size()), std::move(entry));
+  }
+  RETURN_IF_ERROR(it->status());
+  return entries;
+}
+
+std::string DirectoryOf(const std::string& dir, const std::string& id) { return dir + "/fs/" + id; }
 
 class RegistryImpl : public Registry {
  public:
@@ -69,6 +85,7 @@ class RegistryImpl : public Registry {
 };
 
 Status RegistryImpl::CheckOrSetFormat() {
+  RETURN_IF_ERROR(Upgrade(*control_));  // all its values are in super, which do not change
   const auto format = control_->Get(Family::kSuper, kFormatKey, Tier::kMayBlock);
   if (!format.ok()) return format.error();
   if (format->has_value()) return CheckFormat((*format)->view);
@@ -80,20 +97,13 @@ Status RegistryImpl::CheckOrSetFormat() {
 Status RegistryImpl::Load() {
   MutexLock lock(&mu_);
   RETURN_IF_ERROR(CheckOrSetFormat());
-  const std::string prefix(kFileSystemPrefix);
-  std::vector<std::pair<std::string, FileSystemEntry>> unfinished;
-  auto it = control_->Iterate(Family::kSuper, prefix, PrefixEnd(prefix), Tier::kMayBlock);
-  for (it->Seek(prefix); it->Valid(); it->Next()) {
-    const std::string id(it->key().substr(prefix.size()));
-    ASSIGN_OR_RETURN(FileSystemEntry entry, DecodeFileSystem(it->key(), it->value()));
-    if (entry.available) {
-      by_name_[entry.name] = {id, entry.name, entry.created};
-    } else {
-      unfinished.emplace_back(id, std::move(entry));
-    }
+  ASSIGN_OR_RETURN(auto entries, ReadRegister(*control_));
+  for (auto& [id, entry] : entries) {
+    if (entry.available) by_name_[entry.name] = {id, entry.name, entry.created};
   }
-  RETURN_IF_ERROR(it->status());
-  for (auto& [id, entry] : unfinished) RETURN_IF_ERROR(Complete(id, std::move(entry)));
+  for (auto& [id, entry] : entries) {
+    if (!entry.available) RETURN_IF_ERROR(Complete(id, std::move(entry)));
+  }
   return Ok();
 }
 
@@ -154,7 +164,7 @@ Result<std::unique_ptr<Store>> RegistryImpl::OpenStore(const std::string& id_or_
 
 Result<std::unique_ptr<Store>> RegistryImpl::OpenAt(const std::string& id, const std::string& name,
                                                     bool create) {
-  const std::string path = dir_ + "/fs/" + id;
+  const std::string path = DirectoryOf(dir_, id);
   ASSIGN_OR_RETURN(std::unique_ptr<Kv> kv, OpenRocksKv(path, create, memory_));
   auto store = Store::Open(std::move(kv), clock_, create, name, id);
   if (!store.ok()) return About("file system in " + path, store.error());
@@ -209,6 +219,30 @@ Result<std::unique_ptr<Registry>> OpenRegistry(const std::string& dir,
   }
   if (registry->List().empty()) RETURN_IF_ERROR(registry->Create(kDefaultFileSystem));
   return std::unique_ptr<Registry>(std::move(registry));
+}
+
+Result<std::vector<CheckedFileSystem>> CheckStateDirectory(const std::string& dir,
+                                                           const std::string& only,
+                                                           const RocksKvOptions& options,
+                                                           const FsckOptions& fsck) {
+  std::shared_ptr<RocksMemory> memory = MakeRocksMemory(options);
+  auto control = OpenRocksKvReadOnly(dir + "/control", memory);
+  if (!control.ok()) return About("state directory " + dir, control.error());
+  ASSIGN_OR_RETURN(const auto format,
+                   (*control)->Get(Family::kSuper, kFormatKey, Tier::kMayBlock));
+  if (format) RETURN_IF_ERROR(CheckFormat(format->view));
+  ASSIGN_OR_RETURN(const auto entries, ReadRegister(**control));
+  std::vector<CheckedFileSystem> checked;
+  for (const auto& [id, entry] : entries) {
+    const FileSystemInfo info{id, entry.name, entry.created};
+    if (!entry.available || (!only.empty() && only != info.name && only != info.id)) continue;
+    auto kv = OpenRocksKvReadOnly(DirectoryOf(dir, id), memory);
+    checked.push_back({info, kv.ok() ? Fsck(std::move(kv).value(), fsck) : kv.error()});
+  }
+  if (checked.empty() && !only.empty()) {
+    return Error(Errno::kENOENT, fmt::format("there is no file system '{}' in {}", only, dir));
+  }
+  return checked;
 }
 
 }  // namespace tarn::store

@@ -15,6 +15,7 @@
 
 #include "common/clock.h"
 #include "common/result.h"
+#include "server/store/fsck.h"
 #include "server/store/rocks_kv.h"
 #include "server/store/store.h"
 
@@ -48,5 +49,19 @@ class Registry {
 // EINVAL (another format version, or a directory with other things in it), ENOSPC, EIO.
 Result<std::unique_ptr<Registry>> OpenRegistry(const std::string& dir,
                                                const RocksKvOptions& options, Clock& clock);
+
+// What fsck says of one file system; an error where it could not be checked at all.
+struct CheckedFileSystem {
+  FileSystemInfo info;
+  Result<FsckReport> report;
+};
+
+// Checks a state directory that no tarnd uses, without changing anything: all its file systems, or
+// the one named. Errors: ENOENT (no state directory, or no such file system), EBUSY (a tarnd uses
+// it), EINVAL (another format version), EACCES, EIO.
+Result<std::vector<CheckedFileSystem>> CheckStateDirectory(const std::string& dir,
+                                                           const std::string& only,
+                                                           const RocksKvOptions& options,
+                                                           const FsckOptions& fsck);
 
 }  // namespace tarn::store

@@ -1,8 +1,10 @@
 #include "server/store/rocks_kv.h"
 
 #include <endian.h>
+#include <fmt/format.h>
 #include <rocksdb/convenience.h>
 #include <rocksdb/db.h>
+#include <rocksdb/env.h>
 #include <rocksdb/transaction_log.h>
 #include <rocksdb/write_batch.h>
 
@@ -13,6 +15,7 @@
 
 #include "server/store/reserve.h"
 #include "server/store/rocks_options.h"
+#include "server/store/rocks_wal.h"
 
 namespace tarn::store {
 namespace {
@@ -26,6 +29,7 @@ rocksdb::ReadOptions ReadOptionsOf(Tier tier) {
   rocksdb::ReadOptions options;
   options.read_tier =
       tier == Tier::kMemoryOnly ? rocksdb::kBlockCacheTier : rocksdb::kReadAllTier;
+  options.fill_cache = tier != Tier::kScan;
   return options;
 }
 
@@ -36,13 +40,30 @@ struct Pinned {
   std::vector<PinnableSlice> values;
 };
 
+// Only contents are deleted by range. Where RocksDB 7.8 looks out for deleted ranges, a walk that
+// comes to a new table whose first block cannot be had (it is damaged, or not in memory) leaves
+// that table out, and says that all is well.
+bool HasDeletedRanges(Family f) { return f == Family::kBlock; }
+
+// Of a walk that cannot be made without the disk.
+class BlockedIterator : public KvIterator {
+ public:
+  void Seek(std::string_view) override {}
+  bool Valid() const override { return false; }
+  void Next() override {}
+  std::string_view key() const override { return {}; }
+  std::string_view value() const override { return {}; }
+  Status status() const override { return Errno::kBlocked; }
+};
+
 class RocksIterator : public KvIterator {
  public:
-  RocksIterator(rocksdb::DB& db, rocksdb::ColumnFamilyHandle* family, std::string lower,
-                std::string upper, Tier tier)
+  RocksIterator(rocksdb::DB& db, rocksdb::ColumnFamilyHandle* family, bool has_deleted_ranges,
+                std::string lower, std::string upper, Tier tier)
       : lower_(std::move(lower)), upper_(std::move(upper)), lower_slice_(lower_),
         upper_slice_(upper_) {
     rocksdb::ReadOptions options = ReadOptionsOf(tier);
+    options.ignore_range_deletions = !has_deleted_ranges;
     options.iterate_lower_bound = &lower_slice_;
     if (!upper_.empty()) options.iterate_upper_bound = &upper_slice_;
     it_.reset(db.NewIterator(options, family));
@@ -124,18 +145,27 @@ uint64_t ContentBytes(const Batch& batch) {
   return bytes;
 }
 
+struct LockReleaser {
+  rocksdb::Env* env = nullptr;
+  void operator()(rocksdb::FileLock* lock) const { env->UnlockFile(lock).PermitUncheckedError(); }
+};
+using DirectoryLock = std::unique_ptr<rocksdb::FileLock, LockReleaser>;
+
 // Thread safety: safe, as rocksdb::DB is.
 class RocksKv : public Kv {
  public:
   RocksKv(std::unique_ptr<rocksdb::DB> db, rocksdb::ColumnFamilyHandle* unused,
           std::array<rocksdb::ColumnFamilyHandle*, kFamilies> families,
-          std::shared_ptr<RocksMemory> memory)
-      : db_(std::move(db)),
+          std::shared_ptr<RocksMemory> memory, DirectoryLock lock,
+          std::unique_ptr<SyncReach> reach)
+      : lock_(std::move(lock)),
+        db_(std::move(db)),
         unused_(unused),
         families_(families),
         memory_(std::move(memory)),
         // What the tables of all that is still in memory, and the log, may yet need.
-        reserve_(db_->GetName(), memory_->options.write_buffer_bytes + memory_->options.wal_bytes) {
+        reserve_(db_->GetName(), memory_->options.write_buffer_bytes + memory_->options.wal_bytes),
+        reach_(std::move(reach)) {
   }
 
   ~RocksKv() override {
@@ -154,6 +184,8 @@ class RocksKv : public Kv {
         db_->Get(ReadOptionsOf(tier), family(f), Slice(key.data(), key.size()), &value);
     if (status.IsNotFound()) return std::optional<ByteSlice>();
     if (!status.ok()) return ToError(status, "read");
+    // So says RocksDB as well where it would have to open a table to know.
+    if (tier == Tier::kMemoryOnly && value.empty()) return Errno::kBlocked;
     return std::optional<ByteSlice>(ByteSlice{value.ToStringView(), std::move(pinned)});
   }
 
@@ -184,8 +216,10 @@ class RocksKv : public Kv {
 
   std::unique_ptr<KvIterator> Iterate(Family f, std::string lower, std::string upper,
                                       Tier tier) override {
-    return std::make_unique<RocksIterator>(*db_, family(f), std::move(lower), std::move(upper),
-                                           tier);
+    const bool ranges = HasDeletedRanges(f);
+    if (ranges && tier == Tier::kMemoryOnly) return std::make_unique<BlockedIterator>();
+    return std::make_unique<RocksIterator>(*db_, family(f), ranges, std::move(lower),
+                                           std::move(upper), tier);
   }
 
   Status Write(const Batch& batch, Tier tier) override {
@@ -197,7 +231,12 @@ class RocksKv : public Kv {
     return Check(db_->Write(options, &builder.batch()), "write");
   }
 
-  Status SyncWal() override { return Check(db_->SyncWAL(), "sync the log"); }
+  Status SyncWal() override {
+    const rocksdb::SequenceNumber reached = db_->GetLatestSequenceNumber();
+    RETURN_IF_ERROR(Check(db_->SyncWAL(), "sync the log"));
+    if (reach_ != nullptr) reach_->Note(reached);
+    return Ok();
+  }
 
   // Whole files first, then a tombstone for what is left. A tombstone among the files dropped
   // would bring the leftovers below it back to life.
@@ -254,32 +293,72 @@ class RocksKv : public Kv {
     return ToError(status, doing);
   }
 
+  const DirectoryLock lock_;  // where RocksDB holds none itself
   const std::unique_ptr<rocksdb::DB> db_;
   rocksdb::ColumnFamilyHandle* const unused_;  // "default", which RocksDB insists on
   const std::array<rocksdb::ColumnFamilyHandle*, kFamilies> families_;
   const std::shared_ptr<RocksMemory> memory_;
   DiskReserve reserve_;
+  const std::unique_ptr<SyncReach> reach_;  // null: nothing is written
 };
+
+}  // namespace
+
+namespace {
+
+std::vector<rocksdb::ColumnFamilyDescriptor> Descriptors(const RocksMemory& memory) {
+  std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;
+  descriptors.emplace_back(rocksdb::kDefaultColumnFamilyName, rocksdb::ColumnFamilyOptions());
+  for (int f = 0; f < kFamilies; ++f) {
+    const auto family = static_cast<Family>(f);
+    descriptors.emplace_back(FamilyName(family), FamilyOptions(memory, family));
+  }
+  return descriptors;
+}
+
+std::unique_ptr<Kv> MakeKv(rocksdb::DB* db,
+                           const std::vector<rocksdb::ColumnFamilyHandle*>& handles,
+                           std::shared_ptr<RocksMemory> memory, DirectoryLock lock,
+                           std::unique_ptr<SyncReach> reach) {
+  std::array<rocksdb::ColumnFamilyHandle*, kFamilies> families;
+  std::copy(handles.begin() + 1, handles.end(), families.begin());
+  return std::make_unique<RocksKv>(std::unique_ptr<rocksdb::DB>(db), handles[0], families,
+                                   std::move(memory), std::move(lock), std::move(reach));
+}
 
 }  // namespace
 
 Result<std::unique_ptr<Kv>> OpenRocksKv(const std::string& dir, bool create,
                                         std::shared_ptr<RocksMemory> memory) {
-  std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;
-  descriptors.emplace_back(rocksdb::kDefaultColumnFamilyName, rocksdb::ColumnFamilyOptions());
-  for (int f = 0; f < kFamilies; ++f) {
-    const auto family = static_cast<Family>(f);
-    descriptors.emplace_back(FamilyName(family), FamilyOptions(*memory, family));
-  }
+  const rocksdb::DBOptions options = DatabaseOptions(*memory, create);
+  // Opening in earnest forgets what is behind a damage.
+  RETURN_IF_ERROR(CheckLog(ReadOnlyOptions(*memory), dir));
   std::vector<rocksdb::ColumnFamilyHandle*> handles;
   rocksdb::DB* db = nullptr;
-  rocksdb::Status status =
-      rocksdb::DB::Open(DatabaseOptions(*memory, create), dir, descriptors, &handles, &db);
+  rocksdb::Status status = rocksdb::DB::Open(options, dir, Descriptors(*memory), &handles, &db);
   if (!status.ok()) return ToOpenError(status, dir);
-  std::array<rocksdb::ColumnFamilyHandle*, kFamilies> families;
-  std::copy(handles.begin() + 1, handles.end(), families.begin());
-  return std::unique_ptr<Kv>(new RocksKv(std::unique_ptr<rocksdb::DB>(db), handles[0], families,
-                                         std::move(memory)));
+  auto reach = std::make_unique<SyncReach>(*options.env, dir);
+  return MakeKv(db, handles, std::move(memory), {}, std::move(reach));
+}
+
+Result<std::unique_ptr<Kv>> OpenRocksKvReadOnly(const std::string& dir,
+                                                std::shared_ptr<RocksMemory> memory) {
+  const rocksdb::DBOptions options = ReadOnlyOptions(*memory);
+  // RocksDB takes no lock for reading, and taking one would make a file in any directory.
+  rocksdb::Status status = options.env->FileExists(dir + "/CURRENT");
+  if (status.IsNotFound()) {
+    return Error(Errno::kENOENT, fmt::format("There is no database in {}.", dir));
+  }
+  rocksdb::FileLock* lock = nullptr;
+  if (status.ok()) status = options.env->LockFile(dir + "/LOCK", &lock);
+  if (!status.ok()) return ToOpenError(status, dir);
+  DirectoryLock held(lock, LockReleaser{options.env});
+  RETURN_IF_ERROR(CheckLog(options, dir));
+  std::vector<rocksdb::ColumnFamilyHandle*> handles;
+  rocksdb::DB* db = nullptr;
+  status = rocksdb::DB::OpenForReadOnly(options, dir, Descriptors(*memory), &handles, &db);
+  if (!status.ok()) return ToOpenError(status, dir);
+  return MakeKv(db, handles, std::move(memory), std::move(held), nullptr);
 }
 
 }  // namespace tarn::store

@@ -12,6 +12,10 @@
 #include "common/result.h"
 #include "server/store/kv.h"
 
+namespace rocksdb {
+class Env;
+}
+
 namespace tarn::store {
 
 // File contents are refused with ENOSPC where the disk has less left than write_buffer_bytes and
@@ -21,6 +25,7 @@ struct RocksKvOptions {
   size_t write_buffer_bytes = size_t{256} << 20;  // changes not yet in tables
   size_t wal_bytes = size_t{256} << 20;           // log to replay after a crash, for each database
   int max_open_files = 768;                       // for each database
+  rocksdb::Env* env = nullptr;                    // the disk; null: the machine's
 };
 
 // The memory that the databases of one process share.
@@ -33,5 +38,10 @@ std::shared_ptr<RocksMemory> MakeRocksMemory(const RocksKvOptions& options);
 // or in this), EACCES, ENOSPC, EIO (corrupt or unreadable).
 Result<std::unique_ptr<Kv>> OpenRocksKv(const std::string& dir, bool create,
                                         std::shared_ptr<RocksMemory> memory);
+
+// Opens it as it is, with what its log holds in memory: nothing on disk changes, and nothing can be
+// written. Nobody else can open it meanwhile. Errors: as OpenRocksKv.
+Result<std::unique_ptr<Kv>> OpenRocksKvReadOnly(const std::string& dir,
+                                                std::shared_ptr<RocksMemory> memory);
 
 }  // namespace tarn::store

@@ -2,12 +2,16 @@
 
 #include <endian.h>
 #include <fmt/format.h>
+#include <rocksdb/env.h>
 #include <rocksdb/filter_policy.h>
+#include <rocksdb/listener.h>
 #include <rocksdb/merge_operator.h>
 #include <rocksdb/table.h>
 
+#include <atomic>
 #include <cstring>
 
+#include "common/log.h"
 #include "server/store/keys.h"
 
 namespace tarn::store {
@@ -28,6 +32,29 @@ class CounterMerge : public rocksdb::AssociativeMergeOperator {
     return true;
   }
   const char* Name() const override { return "tarn.counter"; }
+};
+
+class SilentLogger : public rocksdb::Logger {
+ public:
+  using rocksdb::Logger::Logv;
+  void Logv(const char*, va_list) override {}
+};
+
+// A table that cannot be compacted because a bit of it flipped concerns those who read it. RocksDB
+// would refuse all writes from then on.
+class DamageListener : public rocksdb::EventListener {
+ public:
+  void OnBackgroundError(rocksdb::BackgroundErrorReason reason, rocksdb::Status* error) override {
+    if (reason != rocksdb::BackgroundErrorReason::kCompaction || !error->IsCorruption()) return;
+    if (!told_.exchange(true)) {
+      LogError("found damage on disk while rewriting tables; stop tarnd and run tarnd fsck: {}",
+               error->ToString());
+    }
+    *error = rocksdb::Status::OK();
+  }
+
+ private:
+  std::atomic<bool> told_{false};
 };
 
 rocksdb::BlockBasedTableOptions TableOptions(const RocksMemory& memory, Family f) {
@@ -83,6 +110,7 @@ std::string FamilyName(Family f) {
 
 rocksdb::DBOptions DatabaseOptions(const RocksMemory& memory, bool create) {
   rocksdb::DBOptions db;
+  if (memory.options.env != nullptr) db.env = memory.options.env;
   db.create_if_missing = create;
   db.create_missing_column_families = create;
   db.max_open_files = memory.options.max_open_files;
@@ -95,12 +123,21 @@ rocksdb::DBOptions DatabaseOptions(const RocksMemory& memory, bool create) {
   db.bytes_per_sync = kMiB;
   db.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
   db.paranoid_checks = true;
+  db.listeners.push_back(std::make_shared<DamageListener>());
   // The kernel may read ahead: a file read in order lies in order in the tables.
   db.advise_random_on_open = false;
   db.max_manifest_file_size = 64 * kMiB;
+  db.stats_dump_period_sec = 0;
+  db.stats_persist_period_sec = 0;
   // Its own log: at most four files of 8 MiB.
   db.keep_log_file_num = 4;
   db.max_log_file_size = 8 * kMiB;
+  return db;
+}
+
+rocksdb::DBOptions ReadOnlyOptions(const RocksMemory& memory) {
+  rocksdb::DBOptions db = DatabaseOptions(memory, /*create=*/false);
+  db.info_log = std::make_shared<SilentLogger>();
   return db;
 }
 

@@ -25,6 +25,8 @@ struct RocksMemory {
 // On disk: never rename.
 std::string FamilyName(Family f);
 rocksdb::DBOptions DatabaseOptions(const RocksMemory& memory, bool create);
+// For looks at a database that change nothing on disk, not even its log of events.
+rocksdb::DBOptions ReadOnlyOptions(const RocksMemory& memory);
 rocksdb::ColumnFamilyOptions FamilyOptions(const RocksMemory& memory, Family f);
 
 // The one translation of RocksDB's statuses. REQUIRES: !status.ok().

@@ -9,7 +9,9 @@
 #include "server/store/blocks.h"
 #include "server/store/core.h"
 #include "server/store/keys.h"
+#include "server/store/migrate.h"
 #include "server/store/records.h"
+#include "server/store/sealed_kv.h"
 #include "server/store/super.h"
 #include "server/store/txn.h"
 
@@ -51,6 +53,10 @@ class StoreImpl : public Store {
   Result<std::vector<Orphan>> ListOrphans(Ino after, size_t limit) override;
   Result<bool> FreeOrphan(Ino ino) override;
   Result<bool> FreeGarbage() override;
+
+  ScrubReport Scrub(const ScrubPace& pace) override {
+    return store::Scrub(*core_.kv, core_.identity.block_bytes, pace);
+  }
 
   Result<std::vector<SessionRecord>> LoadSessions() override;
   Status PutSession(const SessionRecord& record) override;
@@ -213,6 +219,8 @@ Result<std::optional<KeptReply>> StoreImpl::FindKeptReply(SessionId session, uin
 
 Result<std::unique_ptr<Store>> Store::Open(std::unique_ptr<Kv> kv, Clock& clock, bool create,
                                            const std::string& name, const std::string& id) {
+  RETURN_IF_ERROR(Upgrade(*kv));
+  kv = MakeSealedKv(std::move(kv));
   ASSIGN_OR_RETURN(const SuperState state, OpenSuper(*kv, clock, create, name, id));
   return std::unique_ptr<Store>(new StoreImpl(std::move(kv), clock, state));
 }

@@ -20,6 +20,7 @@
 #include "common/posix/meta_txn.h"
 #include "common/siphash.h"
 #include "server/store/kv.h"
+#include "server/store/scrub.h"
 
 namespace tarn::store {
 
@@ -96,9 +97,10 @@ struct Orphan {
 
 class Store {
  public:
-  // Takes over an engine and reads its identity; with `create` makes the root directory and a new
-  // identity named `name` in an empty one (`id` empty: a new random one). Errors: ENOENT (empty and
-  // not `create`), EINVAL (another format version: the message says which), EIO.
+  // Takes over an engine, upgrades an older format (migrate.h) and reads its identity; with
+  // `create` makes the root directory and a new identity named `name` in an empty one (`id` empty:
+  // a new random one). Errors: ENOENT (empty and not `create`), EINVAL (a newer format version: the
+  // message says which), EIO.
   static Result<std::unique_ptr<Store>> Open(std::unique_ptr<Kv> kv, Clock& clock, bool create,
                                              const std::string& name, const std::string& id = "");
   virtual ~Store() = default;
@@ -121,6 +123,9 @@ class Store {
   // Frees contents that FreeOrphan and truncations left behind, and gives their space back to the
   // disk; one bounded step, perhaps slow. False: nothing was left to do.
   virtual Result<bool> FreeGarbage() = 0;
+
+  // Reads everything (scrub.h).
+  virtual ScrubReport Scrub(const ScrubPace& pace) = 0;
 
   virtual Result<std::vector<SessionRecord>> LoadSessions() = 0;
   virtual Status PutSession(const SessionRecord& record) = 0;  // durable when it returns

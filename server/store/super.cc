@@ -149,6 +149,11 @@ Status CheckFormat(std::string_view stored) {
   std::optional<uint32_t> version = ReadBe32(stored);
   if (!version) return Error(Errno::kEIO, "corrupt: the format version is no number");
   if (*version == kFormatVersion) return Ok();
+  if (*version < kFormatVersion) {
+    return Error(Errno::kEINVAL,
+                 fmt::format("it has the older format version {}: start tarnd on it once, which "
+                             "upgrades it to version {}", *version, kFormatVersion));
+  }
   return Error(Errno::kEINVAL,
                fmt::format("it has format version {}, and this tarnd reads version {}: run the "
                            "tarnd that wrote it, or give this one another state directory",

@@ -3,6 +3,7 @@
 #include <optional>
 #include <utility>
 
+#include "common/fault.h"
 #include "common/sync.h"
 
 namespace tarn::store {
@@ -44,8 +45,13 @@ void WalSync::Run() {
     }
     const uint64_t writes = writes_.load();
     Status status = Ok();
-    if (writes != synced) status = kv_.SyncWal();
+    if (FaultHits(FaultPoint::kWalSync)) {
+      status = Errno::kEIO;
+    } else if (writes != synced) {
+      status = kv_.SyncWal();
+    }
     if (status.ok()) synced = writes;
+    (void)FaultHits(FaultPoint::kWalSynced);
     for (Done<Unit>& done : answered) std::move(done)(status);
   }
 }

@@ -4,6 +4,7 @@
 #include <memory>
 #include <utility>
 
+#include "common/fault.h"
 #include "server/store/keys.h"
 #include "server/store/records.h"
 
@@ -325,7 +326,9 @@ Status StoreTxn::Commit() {
   AppendOverlay(Family::kSession, replies_, batch);
   blocks_.AppendTo(batch);
   if (batch.empty()) return Ok();
+  if (FaultHits(FaultPoint::kCommitBefore)) return Errno::kEIO;
   RETURN_IF_ERROR(core_.Write(batch, tier_));
+  (void)FaultHits(FaultPoint::kCommitAfter);
   core_.bytes.fetch_add(total.bytes);
   core_.inodes.fetch_add(total.inodes);
   for (const auto& [data, bytes] : blocks_.freed()) core_.freed.Note(data, bytes);

@@ -5,11 +5,14 @@
 #include <unistd.h>
 
 #include <fstream>
+#include <set>
+#include <tuple>
 
 #include "common/limits.h"
 #include "server/store/keys.h"
 #include "server/store/records.h"
 #include "tests/unit/store/store_fixture.h"
+#include "tests/unit/store/tree.h"
 
 namespace tarn::store {
 namespace {
@@ -91,7 +94,8 @@ TEST_F(RegistryTest, DirectoryOfAnotherVersionIsRefusedUntouched) {
   PutControl(std::string(kFormatKey), Be32(kFormatVersion + 1));
   auto refused = Open();
   EXPECT_ERROR(kEINVAL, refused);
-  EXPECT_THAT(refused.error().message, HasSubstr("format version 2"));
+  EXPECT_THAT(refused.error().message,
+              HasSubstr("format version " + std::to_string(kFormatVersion + 1)));
   EXPECT_THAT(refused.error().message, HasSubstr(state_));
   PutControl(std::string(kFormatKey), Be32(kFormatVersion));
   ASSERT_OK_AND_ASSIGN(auto registry, Open());
@@ -136,6 +140,46 @@ TEST_F(RegistryTest, DirectoryWithoutPermissionIsRefused) {
   auto refused = Open();
   std::filesystem::permissions(state_, std::filesystem::perms::owner_all);
   EXPECT_ERROR(kEACCES, refused);
+}
+
+// Names, sizes and times of all files below a directory.
+std::set<std::tuple<std::string, uintmax_t, int64_t>> FilesBelow(const std::string& dir) {
+  std::set<std::tuple<std::string, uintmax_t, int64_t>> files;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(dir)) {
+    if (!entry.is_regular_file() || entry.path().filename() == "LOCK") continue;
+    files.emplace(entry.path(), entry.file_size(),
+                  entry.last_write_time().time_since_epoch().count());
+  }
+  return files;
+}
+
+TEST_F(RegistryTest, CheckSeesWhatIsOnlyInTheLogAndChangesNothing) {
+  {
+    ASSERT_OK_AND_ASSIGN(auto registry, Open());
+    ASSERT_OK(registry->Create("second"));
+    ASSERT_OK_AND_ASSIGN(auto store, registry->OpenStore(kDefaultFileSystem));
+    Tree tree(*store);
+    tree.MakeFile(Tree::kRoot, "f", "content");
+  }
+  const auto before = FilesBelow(state_);
+  ASSERT_OK_AND_ASSIGN(const auto all, CheckStateDirectory(state_, "", SmallRocks(), {}));
+  EXPECT_EQ(FilesBelow(state_), before);
+  ASSERT_THAT(all, SizeIs(2));
+  ASSERT_OK_AND_ASSIGN(const auto one, CheckStateDirectory(state_, "default", SmallRocks(), {}));
+  ASSERT_THAT(one, SizeIs(1));
+  ASSERT_OK(one[0].report);
+  EXPECT_EQ(one[0].report->inodes, 2u);
+  EXPECT_THAT(one[0].report->findings, SizeIs(0));
+  EXPECT_ERROR(kENOENT, CheckStateDirectory(state_, "third", SmallRocks(), {}));
+  EXPECT_OK(Open());  // and holds nothing back
+}
+
+TEST_F(RegistryTest, CheckIsRefusedWhereATarndIsOrNothingIs) {
+  EXPECT_ERROR(kENOENT, CheckStateDirectory(state_, "", SmallRocks(), {}));
+  ASSERT_OK_AND_ASSIGN(auto registry, Open());
+  const auto refused = CheckStateDirectory(state_, "", SmallRocks(), {});
+  EXPECT_ERROR(kEBUSY, refused);
+  EXPECT_THAT(refused.error().message, HasSubstr("is in use"));
 }
 
 }  // namespace

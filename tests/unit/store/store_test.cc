@@ -272,8 +272,8 @@ TEST_F(StoreCrashTest, OtherFormatVersionIsRefusedWithASentence) {
   ASSERT_OK(kv_->Write(batch, Tier::kMayBlock));
   auto refused = Store::Open(kv_->Reopen(), clock_, true, "test");
   EXPECT_ERROR(kEINVAL, refused);
-  EXPECT_THAT(refused.error().message, HasSubstr("it has format version 7, and this tarnd reads "
-                                                 "version 1: run the tarnd that wrote it"));
+  EXPECT_THAT(refused.error().message, HasSubstr("it has format version 8, and this tarnd reads "
+                                                 "version 2: run the tarnd that wrote it"));
 }
 
 TEST_F(StoreCrashTest, EmptyEngineIsNoFileSystemUnlessCreated) {
