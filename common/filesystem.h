@@ -54,6 +54,11 @@ struct Caller {
   // The server cannot tell from memory whether it has seen this request: look for a kept reply.
   bool maybe_replay = false;
   std::shared_ptr<Cancellation> cancellation;  // null: cannot be cancelled
+  // How long the call may wait for a server that is away; then it fails with EIO, and may take
+  // effect later all the same. 0: for ever.
+  int64_t patience_nanos = 0;
+  // If it does, what it has opened stays open, as its maker knows how to go on.
+  bool keeps_late_open = false;
   // Where the verb's news of leases go, before `done` runs. Null: the caller caches nothing, and
   // nothing is granted to it.
   std::shared_ptr<LeaseNews> leases;
@@ -151,9 +156,12 @@ struct OpenArgs {
   OpenAccess access = OpenAccess::kRead;
   bool truncate = false;
   bool execute = false;  // opened by execve: execute permission is checked instead of read
+  // A file no longer than this, opened for reading, comes with its contents; 0: without.
+  uint32_t read_up_to = 0;  // at most kSmallFileMaxBytes
 };
 struct OpenReply {
   Attr attr;
+  std::optional<Bytes> contents;  // all of them, as of this open
 };
 
 // open(O_CREAT): makes `name`, or opens what is there unless `exclusive`.
@@ -203,6 +211,9 @@ struct WriteArgs {
   bool append = false;  // at the end of the file as it is when the write is applied
   bool kill_privileges = false;  // drop suid and sgid (the writer lacks CAP_FSETID)
   bool mapped = false;           // stored through a mapping: drops nothing
+  // When it was made, under an exclusive lease; nullopt: now. Becomes mtime and ctime, but never
+  // earlier than the inode's ctime nor later than the server's now.
+  std::optional<Timestamp> made;
   Bytes data;                    // at most kTransferMaxBytes
 };
 struct WriteReply {
@@ -215,11 +226,13 @@ struct FlushArgs {
   Handle inode;
   OpenId open{};
   LockOwner owner{};
+  bool locks = true;  // not sent; false: the owner has none, so a cache need not ask on
 };
 // fsync(2) of a file or directory: everything acknowledged for the inode so far is durable.
 struct FsyncArgs {
   Handle inode;
   bool data_only = false;
+  OpenId open{};  // not sent; the descriptor that is told of a late write's error; 0: none
 };
 
 struct ReadDirArgs {

@@ -5,6 +5,11 @@
 // listing. Every change of a record is told to the holders and acknowledged by them before it takes
 // effect, except to the session that makes it, which learns what changed from the reply.
 //
+// An exclusive one, on regular files only, also lets its holder write data and tell the server
+// later, and grant locks on the file by itself. Nobody else holds anything on the inode, and
+// whoever wants to see it waits until the holder has told, or is told how long the file is (a
+// glimpse).
+//
 // What the client may take from a reply: only what concerns inodes that this very reply grants, and
 // only if since the request was sent neither a recall nor a change of its own has concerned them.
 #pragma once
@@ -31,10 +36,13 @@ struct Grant {
 struct LeaseNews {
   std::vector<Grant> grants;
   std::vector<Ino> changed;  // inodes whose records the call has changed
+  Timestamp server_time;     // when the reply was made; at the client only
 };
 
 // The server wants something back. `to` kNone: everything about the inode. `to` kShared, for
-// directories: the attributes, the listing, and what is known of `names`; the rest may stay.
+// directories: the attributes, the listing, and what is known of `names`; the rest may stay. `to`
+// kShared, for files: what was changed locally must be told, the rest may stay. `to` kExclusive: a
+// glimpse: nothing, if the answer says how long the file is by now.
 struct Recall {
   Ino ino = kNoIno;
   LeaseMode to = LeaseMode::kNone;
@@ -48,6 +56,21 @@ struct LeaseReturn {
   Ino ino = kNoIno;
   uint64_t sequence = 0;
   bool operator==(const LeaseReturn&) const = default;
+};
+
+// The answer to a glimpse, of a holder that has changes to tell and goes on.
+struct Glimpse {
+  uint64_t event = 0;  // the recall's number
+  uint64_t size = 0;
+  Timestamp mtime;  // the ctime too
+  bool operator==(const Glimpse&) const = default;
+};
+
+// What a session says of its leases.
+struct LeaseAnswers {
+  std::vector<uint64_t> recalls;  // events: done as they say
+  std::vector<LeaseReturn> returns;
+  std::vector<Glimpse> glimpses;
 };
 
 }  // namespace tarn

@@ -10,7 +10,7 @@ namespace tarn {
 // Version of the wire protocol: a server refuses other majors (see session.proto).
 inline constexpr uint32_t kProtocolVersion = 1;
 // Version of the on-disk format, in every store's `super`.
-inline constexpr uint32_t kFormatVersion = 1;
+inline constexpr uint32_t kFormatVersion = 2;
 inline constexpr uint16_t kDefaultPort = 7433;
 
 // Names and trees.
@@ -41,12 +41,16 @@ inline constexpr size_t kRecordMaxBytes = 1024 * 1024;  // of a write that is ne
 // within a page covers one more than its length; a whole block more keeps long writes on blocks.
 inline constexpr size_t kTransferMaxBytes = kRecordMaxBytes + kBlockBytes;
 inline constexpr size_t kMessageMaxBytes = kTransferMaxBytes + 512 * 1024;  // with everything else
+inline constexpr size_t kSmallFileMaxBytes = 64 * 1024;  // comes with its open
 inline constexpr size_t kReadDirMaxBytes = 256 * 1024;   // of one readdir reply
 
 // Sessions.
 inline constexpr int64_t kSecondNanos = 1'000'000'000;
 inline constexpr int64_t kSessionLifetimeNanos = 30 * kSecondNanos;
 inline constexpr int64_t kHeartbeatNanos = kSessionLifetimeNanos / 3;
+// What a server may be told, in whole seconds; the recall deadline likewise.
+inline constexpr int64_t kSessionLifetimeSecondsMin = 3;
+inline constexpr int64_t kSessionLifetimeSecondsMax = 300;
 inline constexpr int64_t kSilentSessionMaxNanos = 24 * 3600 * kSecondNanos;
 inline constexpr uint32_t kSlotsPerSession = 128;
 inline constexpr uint32_t kWaitSlotsPerSession = 4'096;  // beyond those: for locks that wait
@@ -54,16 +58,43 @@ inline constexpr uint32_t kBlockedLocksPerSession = 65'536;  // parked lock requ
 inline constexpr uint32_t kLocksPerSession = 65'536;         // EFS's own; ENOLCK beyond
 inline constexpr uint32_t kOpensPerSession = 1'048'576;      // ENFILE beyond
 inline constexpr uint32_t kSessionsMax = 4'096;
+inline constexpr uint32_t kSessionsPerPeer = 1'024;  // from one address
+// Opens of all sessions; beyond, who has more than the share gets ENFILE.
+inline constexpr uint64_t kOpensMax = 4'194'304;
+inline constexpr uint32_t kOpensShare = 1'024;
+inline constexpr uint32_t kReclaimBatch = 4'096;       // opens, and locks, of one Reclaim
+inline constexpr uint32_t kListenersPerRequest = 8;    // arrivals of one request that are waited on
+inline constexpr uint32_t kControlTasksPerPeer = 256;  // Hello, Reclaim, Goodbye that queue
+// Requests that are not answered yet, in bytes: of all clients (tarnd's `request-memory-mib`); each
+// address may have one share of it in any case. Each counts with its message and an allowance for
+// what is made of it.
+inline constexpr uint64_t kRequestBytesMax = uint64_t{1} << 30;
+inline constexpr uint64_t kRequestShares = 16;
+inline constexpr uint64_t kRequestOverheadBytes = 4'096;
+// Calls on one connection: all that a session may have under way, and some more.
+inline constexpr int kCallsPerConnection = kSlotsPerSession + kWaitSlotsPerSession + 64;
 
 // Leases.
 inline constexpr uint32_t kLeasesPerSession = 262'144;  // nothing new is granted beyond
 // A session that lives but leaves a recall unanswered for so long is fenced.
 inline constexpr int64_t kRecallDeadlineNanos = 30 * kSecondNanos;
 
+// How long a server waits for its clients (tarnd's `session-lifetime` and `recall-deadline`).
+struct Timing {
+  int64_t session_lifetime_nanos = kSessionLifetimeNanos;
+  int64_t recall_deadline_nanos = kRecallDeadlineNanos;
+  // How often a client speaks that has nothing to say.
+  int64_t heartbeat_nanos() const { return session_lifetime_nanos / 3; }
+};
+
 // An orphan is freed no sooner than this after its last link went.
 inline constexpr int64_t kOrphanMinAgeNanos = 5 * kSecondNanos;
 
+static_assert(kSessionsPerPeer < kSessionsMax && kOpensShare < kOpensPerSession);
+static_assert(kRequestBytesMax / kRequestShares > 16 * kMessageMaxBytes);
 static_assert(kHeartbeatNanos * 3 <= kSessionLifetimeNanos);
+static_assert(kSessionLifetimeSecondsMin * kSecondNanos <= kSessionLifetimeNanos &&
+              kSessionLifetimeNanos <= kSessionLifetimeSecondsMax * kSecondNanos);
 static_assert(kTransferMaxBytes % kBlockBytes == 0 && kBlockBytes >= 4096);
 static_assert(kMessageMaxBytes > kTransferMaxBytes + kReadDirMaxBytes);
 static_assert(kSymlinkMaxBytes < 4096 && kNameMaxBytes < 256);

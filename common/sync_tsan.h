@@ -28,15 +28,13 @@ class ABSL_LOCKABLE Mutex {
   void AssertReaderHeld() const ABSL_ASSERT_SHARED_LOCK() {}
 
   void Await(const absl::Condition& condition) {
-    AwaitWithDeadline(condition, absl::InfiniteFuture());
+    AwaitWithTimeout(condition, absl::InfiniteDuration());
   }
   bool AwaitWithTimeout(const absl::Condition& condition, absl::Duration timeout) {
-    return AwaitWithDeadline(condition, absl::Now() + timeout);
-  }
-  bool AwaitWithDeadline(const absl::Condition& condition, absl::Time deadline) {
+    const auto begin = std::chrono::steady_clock::now();
     waiters_.fetch_add(1);
     bool met = condition.Eval();
-    while (!met && absl::Now() < deadline) {
+    while (!met && absl::FromChrono(std::chrono::steady_clock::now() - begin) < timeout) {
       changed_.wait_for(mu_, std::chrono::milliseconds(20));
       met = condition.Eval();
     }
@@ -82,13 +80,6 @@ class ABSL_SCOPED_LOCKABLE ReaderMutexLock {
 class CondVar {
  public:
   void Wait(Mutex* mu) { cv_.wait(mu->mu_); }
-  // True: timed out.
-  bool WaitWithTimeout(Mutex* mu, absl::Duration timeout) {
-    return cv_.wait_for(mu->mu_, absl::ToChronoNanoseconds(timeout)) == std::cv_status::timeout;
-  }
-  bool WaitWithDeadline(Mutex* mu, absl::Time deadline) {
-    return WaitWithTimeout(mu, deadline - absl::Now());
-  }
   void Signal() { cv_.notify_one(); }
   void SignalAll() { cv_.notify_all(); }
 
@@ -112,10 +103,8 @@ class Notification {
     while (!notified_) cv_.Wait(&mu_);
   }
   bool WaitForNotificationWithTimeout(absl::Duration timeout) const {
-    absl::Time deadline = absl::Now() + timeout;
     MutexLock lock(&mu_);
-    while (!notified_ && absl::Now() < deadline) cv_.WaitWithDeadline(&mu_, deadline);
-    return notified_;
+    return mu_.AwaitWithTimeout(absl::Condition(&notified_), timeout);
   }
 
  private:

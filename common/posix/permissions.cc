@@ -7,7 +7,6 @@
 namespace tarn::posix {
 namespace {
 
-constexpr std::string_view kCapabilityName = "security.capability";
 
 bool ModeGrants(const Caller& caller, const Attr& attr, uint32_t want) {
   uint32_t bits = attr.mode;

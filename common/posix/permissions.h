@@ -4,6 +4,8 @@
 // Thread safety: pure functions over their arguments and the transaction.
 #pragma once
 
+#include <string_view>
+
 #include "common/filesystem.h"
 #include "common/posix/meta_txn.h"
 
@@ -43,6 +45,9 @@ uint32_t ModeForChange(const Caller& caller, Gid gid, uint32_t mode);
 // `attr.mode` without suid and sgid as after a chown by `caller` or a write by one who is not root.
 // S_ISGID without group execution (once mandatory locking) stays for members of the group.
 uint32_t ModeWithoutPrivileges(const Caller& caller, const Attr& attr);
+
+// The attribute with a file's capabilities.
+inline constexpr std::string_view kCapabilityName = "security.capability";
 
 // What a change of contents or owner takes from a file: security.capability always, suid and sgid
 // unless `keep_ids` (a writer who is root). Changes `inode` for the caller to put.

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "common/limits.h"
 #include "common/posix/permissions.h"
 #include "common/posix/rules.h"
@@ -17,7 +19,12 @@ Result<WritePlan> PrepareWrite(MetaTxn& txn, const Caller& caller, const WriteAr
     bool keep_ids = IsRoot(caller) && !args.kill_privileges;
     RETURN_IF_ERROR(DropPrivileges(txn, caller, keep_ids, inode));
   }
+  const Timestamp before = inode.attr.ctime;
   MarkModified(txn, inode);
+  if (args.made.has_value()) {
+    const Timestamp made = std::max(std::min(*args.made, txn.Now()), before);
+    inode.attr.mtime = inode.attr.ctime = made;
+  }
   return WritePlan{std::move(inode), offset};
 }
 

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "common/limits.h"
 #include "common/wire/convert.h"
 #include "common/wire/parts.h"
@@ -9,12 +11,14 @@ void Fill(const OpenArgs& from, v1::OpenRequest& to) {
   to.set_access(static_cast<uint32_t>(from.access));
   to.set_truncate(from.truncate);
   to.set_execute(from.execute);
+  to.set_read_up_to(from.read_up_to);
 }
 Status Take(const v1::OpenRequest& from, OpenArgs& to) {
   TakeOpened(from, to);
   ASSIGN_OR_RETURN(to.access, OpenAccessOf(from.access()));
   to.truncate = from.truncate();
   to.execute = from.execute();
+  to.read_up_to = std::min<uint32_t>(from.read_up_to(), kSmallFileMaxBytes);
   return Ok();
 }
 
@@ -73,6 +77,7 @@ void Fill(const WriteArgs& from, v1::WriteHead& to) {
   to.set_append(from.append);
   to.set_kill_privileges(from.kill_privileges);
   to.set_mapped(from.mapped);
+  if (from.made.has_value()) to.set_made(from.made->ns);
 }
 Status Take(const v1::WriteHead& from, WriteArgs& to) {
   TakeOpened(from, to);
@@ -80,6 +85,7 @@ Status Take(const v1::WriteHead& from, WriteArgs& to) {
   to.append = from.append();
   to.kill_privileges = from.kill_privileges();
   to.mapped = from.mapped();
+  if (from.made() != 0) to.made = Timestamp{from.made()};
   if (to.data.size() > kTransferMaxBytes) return Invalid("write too long");
   return CheckSpan(to.offset, to.data.size());
 }

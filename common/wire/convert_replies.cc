@@ -57,8 +57,14 @@ Status Take(const v1::ReadLinkReply& from, ReadLinkReply& to) {
   return Ok();
 }
 
-void Fill(const OpenReply& from, v1::OpenReply& to) { Fill(from.attr, *to.mutable_attr()); }
-Status Take(const v1::OpenReply& from, OpenReply& to) { return Take(from.attr(), to.attr); }
+void Fill(const OpenReply& from, v1::OpenReply& to) {
+  Fill(from.attr, *to.mutable_attr());
+  if (from.contents.has_value()) to.set_contents(from.contents->ToString());
+}
+Status Take(const v1::OpenReply& from, OpenReply& to) {
+  if (from.has_contents()) to.contents = Bytes::Copy(from.contents());
+  return Take(from.attr(), to.attr);
+}
 
 void Fill(const CreateReply& from, v1::CreateReply& to) {
   FillEntry(from.entry, to);

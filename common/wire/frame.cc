@@ -15,6 +15,7 @@ using google::protobuf::io::CodedOutputStream;
 constexpr uint8_t kHeadTag = 0x0a;  // field 1, length-delimited
 constexpr uint8_t kDataTag = 0x12;  // field 2, length-delimited
 constexpr size_t kVarintMaxBytes = 10;
+constexpr size_t kLengthMaxBytes = 5;  // what protobuf itself accepts of a length
 // Below this a copy is cheaper than sharing.
 constexpr size_t kShareMinBytes = 4096;
 
@@ -40,7 +41,7 @@ class Reader {
   // A length that lies within what is left.
   bool ReadLength(size_t* length) {
     uint64_t value = 0;
-    for (size_t i = 0; i < kVarintMaxBytes; ++i) {
+    for (size_t i = 0; i < kLengthMaxBytes; ++i) {
       if (AtEnd()) return false;
       char byte = 0;
       bytes_.CopyTo(position_, 1, &byte);

@@ -30,6 +30,7 @@ void Fill(const LeaseNews& news, v1::ReplyHeader& header) {
 
 LeaseNews LeaseNewsOf(const v1::ReplyHeader& header) {
   LeaseNews news;
+  news.server_time = {header.server_time()};
   news.grants.reserve(static_cast<size_t>(header.grants_size()));
   for (const v1::Grant& grant : header.grants()) {
     news.grants.push_back({Ino{grant.ino()}, ModeOf(grant.mode()), grant.sequence()});
@@ -49,7 +50,9 @@ void Fill(const Recall& recall, v1::Recall& message) {
 Status Take(const v1::Recall& message, Recall& recall) {
   recall.ino = Ino{message.ino()};
   recall.to = ModeOf(message.to());
-  const bool known = message.to() == v1::LEASE_MODE_NONE || message.to() == v1::LEASE_MODE_SHARED;
+  const bool known = message.to() == v1::LEASE_MODE_NONE ||
+                     message.to() == v1::LEASE_MODE_SHARED ||
+                     message.to() == v1::LEASE_MODE_EXCLUSIVE;
   if (!known) return Error(Errno::kEINVAL, "unknown mode of a recall");
   recall.directory = message.directory();
   recall.names.assign(message.names().begin(), message.names().end());
@@ -63,6 +66,28 @@ void Fill(const LeaseReturn& lease, v1::LeaseReturn& message) {
 
 LeaseReturn LeaseReturnOf(const v1::LeaseReturn& message) {
   return {Ino{message.ino()}, message.sequence()};
+}
+
+void Fill(const Glimpse& glimpse, v1::Glimpse& message) {
+  message.set_event(glimpse.event);
+  message.set_size(glimpse.size);
+  message.set_mtime(glimpse.mtime.ns);
+}
+
+LeaseAnswers LeaseAnswersOf(const v1::ReturnLeasesRequest& message) {
+  LeaseAnswers answers;
+  answers.recalls.assign(message.recalls().begin(), message.recalls().end());
+  for (const v1::LeaseReturn& lease : message.leases()) {
+    answers.returns.push_back(LeaseReturnOf(lease));
+  }
+  for (const v1::Glimpse& glimpse : message.glimpses()) {
+    answers.glimpses.push_back(GlimpseOf(glimpse));
+  }
+  return answers;
+}
+
+Glimpse GlimpseOf(const v1::Glimpse& message) {
+  return {message.event(), message.size(), Timestamp{message.mtime()}};
 }
 
 }  // namespace tarn::wire

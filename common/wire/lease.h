@@ -12,10 +12,15 @@ void Fill(const LeaseNews& news, v1::ReplyHeader& header);
 LeaseNews LeaseNewsOf(const v1::ReplyHeader& header);
 
 void Fill(const Recall& recall, v1::Recall& message);
-// Errors: EINVAL (a mode other than none and shared).
+// Errors: EINVAL (a mode other than none, shared and exclusive).
 Status Take(const v1::Recall& message, Recall& recall);
 
 void Fill(const LeaseReturn& lease, v1::LeaseReturn& message);
 LeaseReturn LeaseReturnOf(const v1::LeaseReturn& message);
+
+LeaseAnswers LeaseAnswersOf(const v1::ReturnLeasesRequest& message);
+
+void Fill(const Glimpse& glimpse, v1::Glimpse& message);
+Glimpse GlimpseOf(const v1::Glimpse& message);
 
 }  // namespace tarn::wire
