@@ -4,9 +4,12 @@
 #include <vector>
 
 #include "common/clock.h"
+#include "common/fault.h"
 #include "common/limits.h"
 #include "common/log.h"
+#include "server/fsck_command.h"
 #include "server/ops/local_fs.h"
+#include "server/ops/scrubber.h"
 #include "server/options.h"
 #include "server/rpc/server.h"
 #include "server/store/registry.h"
@@ -21,7 +24,7 @@ constexpr size_t kMiB = size_t{1} << 20;
 using FileSystems = std::vector<std::unique_ptr<ops::LocalFs>>;
 
 Result<FileSystems> OpenFileSystems(store::Registry& registry, const Limits& limits,
-                                    Clock& clock) {
+                                    const Timing& timing, Clock& clock) {
   FileSystems opened;
   for (const store::FileSystemInfo& info : registry.List()) {
     ASSIGN_OR_RETURN(auto store, registry.OpenStore(info.id));
@@ -29,10 +32,23 @@ Result<FileSystems> OpenFileSystems(store::Registry& registry, const Limits& lim
     ASSIGN_OR_RETURN(const auto sessions, store->LoadSessions());
     ops::LocalFsOptions options;
     options.grace = !sessions.empty();
+    options.timing = timing;
     opened.push_back(ops::LocalFs::Make(std::move(store), clock, options));
     LogInfo("file system {} ({}), {} sessions on record", info.name, info.id, sessions.size());
   }
   return opened;
+}
+
+std::vector<std::unique_ptr<ops::Scrubber>> StartScrubbing(const FileSystems& file_systems,
+                                                          const ServerOptions& options) {
+  std::vector<std::unique_ptr<ops::Scrubber>> scrubbers;
+  if (options.scrub_hours == 0) return scrubbers;
+  const ops::ScrubberOptions pace{absl::Hours(options.scrub_hours),
+                                  options.scrub_mib_per_second * kMiB};
+  for (const auto& fs : file_systems) {
+    scrubbers.push_back(std::make_unique<ops::Scrubber>(fs->store(), pace));
+  }
+  return scrubbers;
 }
 
 // Blocks the signals that end the service in this thread and all that it makes, so that main can
@@ -47,18 +63,26 @@ sigset_t BlockStopSignals() {
   return signals;
 }
 
-int Serve(const ServerOptions& options, const sigset_t& stop_signals) {
-  Clock& clock = SystemClock();
+store::RocksKvOptions EngineOptions(const ServerOptions& options) {
   store::RocksKvOptions engine;
   engine.block_cache_bytes = options.block_cache_mib * kMiB;
   engine.write_buffer_bytes = options.write_buffer_mib * kMiB;
+  return engine;
+}
+
+int Serve(const ServerOptions& options, const sigset_t& stop_signals) {
+  Clock& clock = SystemClock();
+  const store::RocksKvOptions engine = EngineOptions(options);
   auto registry = store::OpenRegistry(options.state, engine, clock);
   if (!registry.ok()) {
     LogError("cannot use state directory {}: {}", options.state, registry.error().message);
     return kState;
   }
   const Limits& limits = options.efs_limits ? kEfsLimits : kOwnLimits;
-  auto file_systems = OpenFileSystems(**registry, limits, clock);
+  Timing timing;
+  timing.session_lifetime_nanos = options.session_lifetime_s * kSecondNanos;
+  timing.recall_deadline_nanos = options.recall_deadline_s * kSecondNanos;
+  auto file_systems = OpenFileSystems(**registry, limits, timing, clock);
   if (!file_systems.ok()) {
     LogError("cannot open a file system in {}: {}", options.state, file_systems.error().message);
     return kState;
@@ -66,11 +90,13 @@ int Serve(const ServerOptions& options, const sigset_t& stop_signals) {
   std::vector<ops::LocalFs*> served;
   for (const auto& fs : *file_systems) served.push_back(fs.get());
 
-  auto server = rpc::Server::Start(options.listen, served, clock);
+  auto server = rpc::Server::Start(options.listen, served, clock, timing,
+                                   options.request_memory_mib * kMiB);
   if (!server.ok()) {
     LogError("cannot listen at {}: {}", options.listen, server.error().message);
     return kListen;
   }
+  const auto scrubbers = StartScrubbing(*file_systems, options);
   LogInfo("tarnd ready on {}, port {}", options.listen, (*server)->port());
 
   int signal = 0;
@@ -87,6 +113,14 @@ int main(int argc, char** argv) {
   const tarn::ParsedOptions parsed = tarn::ParseServerOptions(argc, argv);
   if (!parsed.run) return parsed.exit_code;
   if (!tarn::StartLog("tarnd", parsed.options.log_level).ok()) return tarn::kUsage;
+  if (const tarn::Status armed = tarn::ArmFaultsFromEnvironment(); !armed.ok()) {
+    tarn::LogError("TARN_FAULTS: {}", armed.error().message);
+    return tarn::kUsage;
+  }
+  if (parsed.options.fsck) {
+    return tarn::RunFsck(parsed.options.state, parsed.options.file_system,
+                         tarn::EngineOptions(parsed.options));
+  }
   if (!parsed.options.insecure && !tarn::IsLoopback(parsed.options.listen)) {
     tarn::LogError(
         "refusing to listen at {}: connections are not encrypted, and whoever reaches that address "

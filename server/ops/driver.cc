@@ -54,7 +54,8 @@ state::LeaseChanges Driver::ChangesOf(const store::Txn& txn) {
   return changes;
 }
 
-void Driver::GrantChanged(const Caller& caller, const state::LeaseChanges& changes, Ino also) {
+void Driver::GrantChanged(const Caller& caller, const state::LeaseChanges& changes, Ino also,
+                          state::LeaseTable::Want want) {
   absl::InlinedVector<Ino, 6> inodes;
   for (const state::LeaseChange& change : changes) {
     caller.leases->changed.push_back(change.ino);
@@ -64,7 +65,12 @@ void Driver::GrantChanged(const Caller& caller, const state::LeaseChanges& chang
   if (also != kNoIno && std::find(inodes.begin(), inodes.end(), also) == inodes.end()) {
     inodes.push_back(also);
   }
-  leases_.Grant(caller, inodes, state::LeaseTable::Want::kHeld);
+  leases_.Grant(caller, inodes, want);
+}
+
+bool Driver::IsGranted(const LeaseNews& news, Ino ino) {
+  return std::any_of(news.grants.begin(), news.grants.end(),
+                     [ino](const Grant& grant) { return grant.ino == ino; });
 }
 
 bool Driver::AccessIsDue(store::Txn& txn, Ino ino) {

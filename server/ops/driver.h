@@ -29,6 +29,7 @@
 #include "server/ops/latches.h"
 #include "server/ops/leases.h"
 #include "server/ops/pool.h"
+#include "server/ops/verb_shows.h"
 #include "server/ops/verb_traits.h"
 #include "server/state/open_table.h"
 #include "server/store/store.h"
@@ -95,14 +96,18 @@ class Driver {
   // On the pool: the kept reply of a replay, or an attempt that may block.
   template <class V, class Rule>
   void RunToEnd(Call<V, Rule> call);
+  template <class V>
+  bool AwaitsGrace(const Caller& caller, const typename V::Args& args) const;
   template <class V, class Rule>
   void Park(Call<V, Rule> call, bool for_grace);
   // What a call that changed nothing grants, and a new inode.
   template <class V>
   void GrantRead(const Caller& caller, const typename V::Args& args,
                  const Result<typename V::Reply>& answer);
+  static bool IsGranted(const LeaseNews& news, Ino ino);
   // Grants what is held already of what was changed.
-  void GrantChanged(const Caller& caller, const state::LeaseChanges& changes, Ino also);
+  void GrantChanged(const Caller& caller, const state::LeaseChanges& changes, Ino also,
+                    state::LeaseTable::Want want);
   template <class V>
   std::optional<Result<typename V::Reply>> FindKept(const Caller& caller,
                                                     const typename V::Args& args);
@@ -112,7 +117,8 @@ class Driver {
 
   template <class V>
   static LatchSet::Mode ModeOf(const typename V::Args& args) {
-    return Stores<V>(args) ? LatchSet::Mode::kExclusive : LatchSet::Mode::kShared;
+    // What may grant exclusively comes before or after a read, never within.
+    return Stores<V>(args) || kMayGoOn<V> ? LatchSet::Mode::kExclusive : LatchSet::Mode::kShared;
   }
   static state::LeaseChanges ChangesOf(const store::Txn& txn);
   std::unique_ptr<store::Txn> Begin(store::Tier tier, LatchSet& latches);

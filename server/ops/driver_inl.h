@@ -7,9 +7,8 @@ namespace tarn::ops {
 
 template <class V, class Rule>
 std::optional<Result<typename V::Reply>> Driver::Try(const Caller& caller,
-                                                     const typename V::Args& args,
-                                                     store::Tier tier, LatchSet& latches,
-                                                     Rule& rule, Turn& turn) {
+                                                     const typename V::Args& args, store::Tier tier,
+                                                     LatchSet& latches, Rule& rule, Turn& turn) {
   while (latches.Acquire()) {
     bool touch = false;
     auto answer = [&] {
@@ -39,18 +38,28 @@ template <class V, class Rule>
 Result<typename V::Reply> Driver::Once(Attempt& attempt, const Caller& caller,
                                        const typename V::Args& args, Rule& rule, bool& touch,
                                        Turn& turn) {
+  std::vector<state::Glimpsed> glimpsed;
+  if (!leases_.MayShow(caller, ShownByArgs<V>(args), turn, glimpsed)) return Errno::kBlocked;
   Result<typename V::Reply> answer = rule(attempt, caller, args);
   if (!answer.ok()) {
     if (TellsAbsence<V>(answer.code())) GrantRead<V>(caller, args, answer);
     return answer;
   }
-  ForEachReplyHandle(answer.value(), [&](Handle& handle) {
-    handle = MakeHandle(handle.ino, caller.access_point);
-  });
-  if constexpr (kAccesses<V>) {
-    touch = !caller.read_only && AccessIsDue(attempt.txn, AccessedIno(args));
+  ForEachReplyHandle(answer.value(),
+                     [&](Handle& handle) { handle = MakeHandle(handle.ino, caller.access_point); });
+  if (!leases_.MayShow(caller, ShownByReply<V>(*answer), turn, glimpsed)) return Errno::kBlocked;
+  if (!ShowGlimpsed<V>(glimpsed, *answer)) {
+    turn.End();
+    for (const state::LeaseViews& views : {ShownByArgs<V>(args), ShownByReply<V>(*answer)}) {
+      if (!leases_.MayShow(caller, views, turn, glimpsed)) return Errno::kBlocked;
+    }
   }
-  if constexpr (kReadsData<V>) {
+  if constexpr (kAccesses<V>) {
+    touch =
+        Accesses<V>(*answer) && !caller.read_only && AccessIsDue(attempt.txn, AccessedIno(args));
+  }
+  if (!V::kMutates) turn.End();  // what it had reserved can be granted
+  if constexpr (std::same_as<V, verbs::Read>) {
     if (!leases_.MayReadData(caller, args.inode.ino, turn)) return Errno::kBlocked;
   }
   if (Stores<V>(args)) {
@@ -62,6 +71,13 @@ Result<typename V::Reply> Driver::Once(Attempt& attempt, const Caller& caller,
     RETURN_IF_ERROR(opens_.Add(caller.session, args.open, open));
   }
   GrantRead<V>(caller, args, answer);
+  if constexpr (std::same_as<V, verbs::Open>) {
+    // An open must not wait for a change that is about to be made: that may wait for the answer to
+    // a recall, which waits for the open.
+    if (caller.leases != nullptr && !IsGranted(*caller.leases, args.inode.ino)) {
+      answer->contents.reset();
+    }
+  }
   return answer;
 }
 
@@ -81,9 +97,8 @@ Status Driver::Commit(Attempt& attempt, const Caller& caller, const typename V::
       ASSIGN_OR_RETURN(pinned, opens_.Add(caller.session, args.open, open));
     }
     if (caller.request.has_value()) {
-      attempt.txn.KeepReply(
-          caller.session, caller.request->slot,
-          {caller.request->sequence, VerbNumber<V>(), wire::EncodeKept(*answer)});
+      attempt.txn.KeepReply(caller.session, caller.request->slot,
+                            {caller.request->sequence, VerbNumber<V>(), wire::EncodeKept(*answer)});
     }
     if (Status committed = attempt.txn.Commit(); !committed.ok()) {
       if constexpr (kOpens<V>) {
@@ -98,7 +113,8 @@ Status Driver::Commit(Attempt& attempt, const Caller& caller, const typename V::
       GrantRead<V>(caller, args, answer);
       dir = args.dir.ino;
     }
-    GrantChanged(caller, changes, dir);
+    using Want = state::LeaseTable::Want;
+    GrantChanged(caller, changes, dir, kMayGoOn<V> ? Want::kWrite : Want::kHeld);
   }
   return Ok();
 }
@@ -107,9 +123,12 @@ template <class V>
 void Driver::GrantRead(const Caller& caller, const typename V::Args& args,
                        const Result<typename V::Reply>& answer) {
   if (caller.leases == nullptr) return;
-  constexpr auto kWant =
-      kReadsData<V> ? state::LeaseTable::Want::kData : state::LeaseTable::Want::kCache;
+  const auto want =
+      ReadsData<V>(args) ? state::LeaseTable::Want::kData : state::LeaseTable::Want::kCache;
   absl::InlinedVector<Ino, 2> inodes;
+  if constexpr (!V::kMutates && kMayGoOn<V>) {
+    leases_.Grant(caller, {args.inode.ino}, state::LeaseTable::Want::kWrite);
+  }
   if constexpr (kGrants<V> == Grants::kInode) {
     inodes.push_back(args.inode.ino);
   } else if constexpr (kGrants<V> == Grants::kName) {
@@ -124,7 +143,7 @@ void Driver::GrantRead(const Caller& caller, const typename V::Args& args,
   } else if constexpr (kGrants<V> == Grants::kMade) {
     inodes.push_back(OpenedOrMade(*answer));
   }
-  leases_.Grant(caller, inodes, kWant);
+  leases_.Grant(caller, inodes, want);
 }
 
 }  // namespace tarn::ops

@@ -15,7 +15,7 @@ void Driver::Run(const Caller& caller, typename V::Args args, Done<typename V::R
   ForEachHandle(args,
                 [&](Handle handle) { wanted.push_back(Latches::RankOf(handle.ino)); });
   const bool replay = V::kMutates && caller.maybe_replay && caller.request.has_value();
-  const bool for_grace = Stores<V>(args) && leases_.in_grace();
+  const bool for_grace = AwaitsGrace<V>(caller, args);
   Turn turn(leases_);
   if (!replay && !for_grace) {
     LatchSet latches(latches_, ModeOf<V>(args), LatchSet::Patience::kBrief, std::move(wanted));
@@ -27,6 +27,16 @@ void Driver::Run(const Caller& caller, typename V::Args args, Done<typename V::R
                      std::move(rule), std::move(turn), replay};
   if (call.turn.must_wait() || (for_grace && !replay)) return Park(std::move(call), for_grace);
   pool_.Post([this, call = std::move(call)]() mutable { RunToEnd(std::move(call)); });
+}
+
+// The server's own look at a directory, of no session, grants nothing.
+template <class V>
+bool Driver::AwaitsGrace(const Caller& caller, const typename V::Args& args) const {
+  if (!leases_.in_grace()) return false;
+  const bool of_session = kAwaitsGrace<V> && caller.session != SessionId{};
+  if (!of_session && !Stores<V>(args)) return false;
+  if constexpr (requires { args.inode; }) return leases_.MustAwaitGrace(caller, args.inode.ino);
+  return true;
 }
 
 template <class V, class Rule>
@@ -65,7 +75,7 @@ void Driver::RunToEnd(Call<V, Rule> call) {
       auto kept = FindKept<V>(call.caller, call.args);
       if (kept.has_value()) return std::move(call.done)(*std::move(kept));
     }
-    if (Stores<V>(call.args) && leases_.in_grace()) return Park(std::move(call), true);
+    if (AwaitsGrace<V>(call.caller, call.args)) return Park(std::move(call), true);
   }
   LatchSet latches(latches_, ModeOf<V>(call.args), LatchSet::Patience::kLong,
                    std::move(call.wanted));

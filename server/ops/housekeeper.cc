@@ -1,5 +1,7 @@
 #include "server/ops/housekeeper.h"
 
+#include "common/timed_wait.h"
+
 namespace tarn::ops {
 
 void Housekeeper::Wake() {
@@ -21,7 +23,7 @@ void Housekeeper::Work() {
   while (true) {
     {
       MutexLock lock(&mu_);
-      mu_.AwaitWithTimeout(absl::Condition(&woken_), pause);
+      AwaitFor(mu_, absl::Condition(&woken_), pause);
       if (stopping_) return;
       woken_ = false;
     }

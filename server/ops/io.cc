@@ -70,6 +70,20 @@ Status LocalFsImpl::CheckOpen(Attempt& attempt, SessionId session, OpenId id, In
   return inode.has_value() ? Errno::kEBADF : Errno::kESTALE;
 }
 
+void LocalFsImpl::Open(const Caller& caller, OpenArgs arguments, Done<OpenReply> done) {
+  driver_.Run<verbs::Open>(
+      caller, arguments, std::move(done),
+      [](Attempt& attempt, const Caller& who, const OpenArgs& args) -> Result<OpenReply> {
+        ASSIGN_OR_RETURN(OpenReply reply, posix::Open(attempt.txn, who, args));
+        const Attr& attr = reply.attr;
+        const bool small = attr.type == FileType::kRegular && attr.size <= args.read_up_to;
+        if (!small || !ReadsData<verbs::Open>(args) || !CanRead(args.access)) return reply;
+        ASSIGN_OR_RETURN(const auto inode, attempt.txn.GetInode(attr.ino));
+        ASSIGN_OR_RETURN(reply.contents, attempt.txn.ReadData(*inode, 0, attr.size));
+        return reply;
+      });
+}
+
 void LocalFsImpl::Read(const Caller& caller, ReadArgs arguments, Done<ReadReply> done) {
   if (arguments.size > kTransferMaxBytes) return std::move(done)(Errno::kEINVAL);
   driver_.Run<verbs::Read>(
@@ -117,19 +131,19 @@ void LocalFsImpl::Seek(const Caller& caller, SeekArgs arguments, Done<SeekReply>
 
 void LocalFsImpl::CopyRange(const Caller& caller, CopyRangeArgs arguments,
                             Done<CopyRangeReply> done) {
-  driver_.Run<verbs::CopyRange>(caller, std::move(arguments), std::move(done),
-                                [this](Attempt& attempt, const Caller& who,
-                                       const CopyRangeArgs& args) {
-                                  return Copy(attempt, who, args);
-                                });
+  driver_.Run<verbs::CopyRange>(
+      caller, std::move(arguments), std::move(done),
+      [this](Attempt& attempt, const Caller& who, const CopyRangeArgs& args) {
+        return Copy(attempt, who, args);
+      });
 }
 
 Result<CopyRangeReply> LocalFsImpl::Copy(Attempt& attempt, const Caller& caller,
                                          const CopyRangeArgs& args) const {
-  RETURN_IF_ERROR(CheckOpen(attempt, caller.session, args.source_open, args.source.ino,
-                            OpenAccess::kRead));
-  RETURN_IF_ERROR(CheckOpen(attempt, caller.session, args.target_open, args.target.ino,
-                            OpenAccess::kWrite));
+  RETURN_IF_ERROR(
+      CheckOpen(attempt, caller.session, args.source_open, args.source.ino, OpenAccess::kRead));
+  RETURN_IF_ERROR(
+      CheckOpen(attempt, caller.session, args.target_open, args.target.ino, OpenAccess::kWrite));
   ASSIGN_OR_RETURN(posix::CopyPlan plan,
                    posix::PrepareCopy(attempt.txn, caller, args, kCopyMaxBytes));
   if (plan.length == 0) return CopyRangeReply{};

@@ -1,5 +1,6 @@
 #include "server/ops/leases.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "common/limits.h"
@@ -26,6 +27,16 @@ bool Leases::MayChange(const Caller& caller, const state::LeaseChanges& changes,
   return free;
 }
 
+bool Leases::MayShow(const Caller& caller, const state::LeaseViews& views, Turn& turn,
+                     std::vector<state::Glimpsed>& glimpsed) {
+  if (views.empty() || table_.no_exclusive()) return true;
+  glimpsed.clear();
+  const bool free = table_.AdmitRead(caller.session, views, clock_.BootNanos(), turn.ticket_,
+                                     turn.recalled_, glimpsed);
+  turn.must_wait_ = !free;
+  return free;
+}
+
 bool Leases::MayReadData(const Caller& caller, Ino ino, Turn& turn) {
   if (caller.leases == nullptr) return true;
   turn.must_wait_ = !table_.AwaitFree(ino, turn.ticket_);
@@ -34,6 +45,12 @@ bool Leases::MayReadData(const Caller& caller, Ino ino, Turn& turn) {
 
 void Leases::Grant(const Caller& caller, absl::Span<const Ino> inodes, LeaseTable::Want want) {
   if (inodes.empty()) return;
+  if (want == LeaseTable::Want::kWrite && locked_by_others_ != nullptr) {
+    const bool locked = std::any_of(inodes.begin(), inodes.end(), [&](Ino ino) {
+      return locked_by_others_(ino, caller.session);
+    });
+    if (locked) want = LeaseTable::Want::kHeld;
+  }
   table_.Grant(caller.session, inodes, want, clock_.BootNanos(), caller.leases->grants);
 }
 
@@ -116,10 +133,10 @@ void Leases::EndParked(absl::FunctionRef<bool(TicketId, const Parked&)> which, E
 
 // ---- sessions and the front ----
 
-void Leases::Return(SessionId session, absl::Span<const uint64_t> recalls,
-                    absl::Span<const LeaseReturn> returned) {
-  if (!recalls.empty()) Settle(table_.Answer(session, recalls));
-  if (!returned.empty()) Settle(table_.Return(session, returned));
+void Leases::Return(SessionId session, const LeaseAnswers& answers) {
+  if (!answers.recalls.empty()) Settle(table_.Answer(session, answers.recalls));
+  if (!answers.glimpses.empty()) Settle(table_.AnswerGlimpses(session, answers.glimpses));
+  if (!answers.returns.empty()) Settle(table_.Return(session, answers.returns));
 }
 
 void Leases::DropSession(SessionId session) {
@@ -191,7 +208,7 @@ void Leases::Tell(const std::vector<SessionId>& sessions) {
   for (const SessionId session : sessions) sink(session);
 }
 
-bool Leases::Recheck() {
+bool Leases::Recheck(int64_t deadline_nanos) {
   const std::vector<LeaseTable::Awaited> awaited = table_.AwaitedSessions();
   LocalFs::ExpireSilent expire;
   LocalFs::FenceOverdue fence;
@@ -203,7 +220,7 @@ bool Leases::Recheck() {
   const int64_t now = clock_.BootNanos();
   for (const LeaseTable::Awaited& one : awaited) {
     const bool ended = expire != nullptr && expire(one.session);
-    const bool overdue = now - one.since_nanos >= kRecallDeadlineNanos;
+    const bool overdue = now - one.since_nanos >= deadline_nanos;
     if (!ended && overdue && fence != nullptr) fence(one.session);
   }
   return !awaited.empty();

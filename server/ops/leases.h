@@ -65,9 +65,15 @@ class Leases : public std::enable_shared_from_this<Leases> {
   // ---- under the latches of what is read or changed ----
   // False: leases of other sessions are in the way, nothing may be committed; see Turn::must_wait.
   bool MayChange(const Caller& caller, const state::LeaseChanges& changes, Turn& turn);
+  // False: others may have changes to tell of what is to be shown. `glimpsed`: what they have said.
+  bool MayShow(const Caller& caller, const state::LeaseViews& views, Turn& turn,
+               std::vector<state::Glimpsed>& glimpsed);
+  bool IsExclusiveElsewhere(const Caller& caller, Ino ino) const {
+    return table_.IsExclusiveElsewhere(ino, caller.session);
+  }
   // False: the inode is about to change, and what is read now could not be cached.
   bool MayReadData(const Caller& caller, Ino ino, Turn& turn);
-  // REQUIRES: caller.leases.
+  // REQUIRES: caller.leases. kWrite is kHeld where others have locks.
   void Grant(const Caller& caller, absl::Span<const Ino> inodes, state::LeaseTable::Want want);
   // Nobody holds anything.
   bool empty() const { return table_.empty(); }
@@ -86,11 +92,15 @@ class Leases : public std::enable_shared_from_this<Leases> {
   }
   void Park(Waiting waiting, const Caller& caller, Resume resume);
   bool in_grace() const { return grace_.load(std::memory_order_acquire); }
+  // In the grace period only what was reclaimed may be shown or changed.
+  bool MustAwaitGrace(const Caller& caller, Ino ino) const {
+    return in_grace() && !table_.IsExclusive(ino, caller.session);
+  }
+  bool Reclaim(SessionId session, Ino ino) { return table_.ReclaimExclusive(session, ino); }
   void ParkInGrace(const Caller& caller, Resume resume);
 
   // ---- sessions and the front ----
-  void Return(SessionId session, absl::Span<const uint64_t> recalls,
-              absl::Span<const LeaseReturn> returned);
+  void Return(SessionId session, const LeaseAnswers& answers);
   void DropSession(SessionId session);
   void CancelParked(SessionId session, RequestId request);
   void EndGrace();
@@ -99,8 +109,13 @@ class Leases : public std::enable_shared_from_this<Leases> {
   void SetRecallSink(LocalFs::RecallSink sink);
   void SetExpireSilent(LocalFs::ExpireSilent expire);
   void SetFenceOverdue(LocalFs::FenceOverdue fence);
-  // Asks about every session that has not answered. False: there is none.
-  bool Recheck();
+  // Says whether other sessions have locks on an inode, or want any. Before the first request.
+  void SetLockedByOthers(std::function<bool(Ino, SessionId)> locked) {
+    locked_by_others_ = std::move(locked);
+  }
+  // Asks about every session that has not answered; after `deadline_nanos` it is fenced. False:
+  // there is none.
+  bool Recheck(int64_t deadline_nanos);
 
  private:
   friend class Turn;
@@ -122,6 +137,7 @@ class Leases : public std::enable_shared_from_this<Leases> {
   Pool& pool_;
   const std::function<void()> waiting_;
   const std::function<void(Ino)> free_;
+  std::function<bool(Ino, SessionId)> locked_by_others_;
   std::atomic<bool> grace_;
 
   Mutex mu_;

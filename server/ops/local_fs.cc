@@ -46,7 +46,8 @@ std::unique_ptr<LocalFs> LocalFs::Make(std::unique_ptr<store::Store> store, Cloc
 
 LocalFsImpl::LocalFsImpl(std::unique_ptr<store::Store> store, Clock& clock,
                          const LocalFsOptions& options)
-    : store_(std::move(store)),
+    : timing_(options.timing),
+      store_(std::move(store)),
       lease_table_(FirstNumber(clock)),
       reclaimer_(*store_, clock, latches_, opens_, lease_table_, options.grace,
                  [this] { housekeeper_.Wake(); }),
@@ -57,7 +58,10 @@ LocalFsImpl::LocalFsImpl(std::unique_ptr<store::Store> store, Clock& clock,
           lease_table_, clock, *pool_, options.grace, [this] { housekeeper_.Wake(); },
           [this](Ino ino) { reclaimer_.NoteReleased(ino); })),
       driver_(*store_, opens_, latches_, *leases_, *pool_, [this] { reclaimer_.NoteChange(); }),
-      housekeeper_([this] { return Round(); }) {}
+      housekeeper_([this] { return Round(); }) {
+  leases_->SetLockedByOthers(
+      [this](Ino ino, SessionId session) { return locks_->IsOfOthers(ino, session); });
+}
 
 LocalFsImpl::~LocalFsImpl() {
   locks_->Stop();
@@ -71,8 +75,8 @@ LocalFsImpl::~LocalFsImpl() {
 absl::Duration LocalFsImpl::Round() {
   absl::Duration pause = absl::InfiniteDuration();
   const bool for_locks = locks_->RecheckHolders();
-  const bool for_leases = leases_->Recheck();
-  if (for_locks || for_leases) pause = absl::Nanoseconds(kHeartbeatNanos);
+  const bool for_leases = leases_->Recheck(timing_.recall_deadline_nanos);
+  if (for_locks || for_leases) pause = absl::Nanoseconds(timing_.heartbeat_nanos());
   if (auto next = reclaimer_.Round(); next.has_value()) {
     pause = std::min(pause, absl::Nanoseconds(*next));
   }
@@ -101,6 +105,14 @@ Status LocalFsImpl::ReclaimOpen(const Caller& caller, Handle inode, OpenId open,
 Status LocalFsImpl::ReclaimLock(const Caller& caller, const SetLockArgs& lock) {
   RETURN_IF_ERROR(driver_.CheckTag(caller, lock.inode));
   return locks_->Reclaim(caller, lock);
+}
+
+Status LocalFsImpl::ReclaimWritten(const Caller& caller, Handle inode) {
+  RETURN_IF_ERROR(driver_.CheckTag(caller, inode));
+  return driver_.WithInode(inode.ino, [&]() -> Status {
+    if (!leases_->Reclaim(caller.session, inode.ino)) return Errno::kEAGAIN;
+    return Ok();
+  });
 }
 
 void LocalFsImpl::EndGrace() {
@@ -133,7 +145,6 @@ TARN_RUN_RULE(SymLink)
 TARN_RUN_RULE(Unlink)
 TARN_RUN_RULE(RemoveDir)
 TARN_RUN_RULE(Link)
-TARN_RUN_RULE(Open)
 TARN_RUN_RULE(Create)
 TARN_RUN_RULE(CreateTmp)
 TARN_RUN_RULE(GetXattr)
@@ -163,9 +174,20 @@ void LocalFsImpl::ReadDir(const Caller& caller, ReadDirArgs arguments, Done<Read
       caller, std::move(arguments), std::move(done),
       [this](Attempt& attempt, const Caller& who, const ReadDirArgs& args) {
         const bool readable = opens_.IsReadable(args.dir.ino, who.session);
-        return posix::ReadDir(attempt.txn, who, args,
-                              readable ? OpenAccess::kRead : OpenAccess::kNone);
+        auto reply = posix::ReadDir(attempt.txn, who, args,
+                                    readable ? OpenAccess::kRead : OpenAccess::kNone);
+        if (reply.ok()) HideUntold(who, *reply);
+        return reply;
       });
+}
+
+// A listing waits for nobody: what others may be writing to comes without attributes.
+void LocalFsImpl::HideUntold(const Caller& caller, ReadDirReply& reply) const {
+  for (DirEntry& entry : reply.entries) {
+    if (entry.entry.has_value() && leases_->IsExclusiveElsewhere(caller, entry.ino)) {
+      entry.entry.reset();
+    }
+  }
 }
 
 void LocalFsImpl::Rename(const Caller& caller, RenameArgs arguments, Done<Unit> done) {
@@ -188,10 +210,14 @@ void LocalFsImpl::StatFs(const Caller& caller, StatFsArgs arguments, Done<StatFs
 // ---- verbs without a transaction ----
 
 void LocalFsImpl::Fsync(const Caller& caller, FsyncArgs args, Done<Unit> done) {
-  if (Status tag = driver_.CheckTag(caller, args.inode); !tag.ok()) {
-    return std::move(done)(tag.error());
-  }
-  store_->Sync(std::move(done));
+  // What another host has not told yet is told first.
+  driver_.Run<verbs::Fsync>(
+      caller, args,
+      [this, done = std::move(done)](Result<Unit> told) mutable {
+        if (!told.ok()) return std::move(done)(told.error());
+        store_->Sync(std::move(done));
+      },
+      [](Attempt&, const Caller&, const FsyncArgs&) -> Result<Unit> { return Unit{}; });
 }
 
 void LocalFsImpl::Release(const Caller& caller, ReleaseArgs args, Done<Unit> done) {
@@ -213,18 +239,34 @@ void LocalFsImpl::Flush(const Caller& caller, FlushArgs args, Done<Unit> done) {
   std::move(done)(Unit{});
 }
 
+// A holder that grants locks by itself is asked for them first.
 void LocalFsImpl::GetLock(const Caller& caller, GetLockArgs args, Done<GetLockReply> done) {
-  if (Status tag = driver_.CheckTag(caller, args.inode); !tag.ok()) {
-    return std::move(done)(tag.error());
-  }
-  locks_->Get(caller, args, std::move(done));
+  driver_.Run<verbs::GetLock>(
+      caller, args,
+      [this, caller, args, done = std::move(done)](Result<GetLockReply> told) mutable {
+        if (!told.ok()) return std::move(done)(told.error());
+        locks_->Get(caller, args, std::move(done));
+      },
+      [](Attempt&, const Caller&, const GetLockArgs&) -> Result<GetLockReply> {
+        return GetLockReply{};
+      });
 }
 
 void LocalFsImpl::SetLock(const Caller& caller, SetLockArgs args, Done<Unit> done) {
-  if (Status tag = driver_.CheckTag(caller, args.inode); !tag.ok()) {
-    return std::move(done)(tag.error());
+  if (args.lock.type == LockType::kUnlock) {
+    if (Status tag = driver_.CheckTag(caller, args.inode); !tag.ok()) {
+      return std::move(done)(tag.error());
+    }
+    return locks_->Set(caller, std::move(args), std::move(done));
   }
-  locks_->Set(caller, std::move(args), std::move(done));
+  Done<Unit> announced = locks_->Announce(caller.session, args.inode.ino, std::move(done));
+  driver_.Run<verbs::SetLock>(
+      caller, args,
+      [this, caller, args, done = std::move(announced)](Result<Unit> told) mutable {
+        if (!told.ok()) return std::move(done)(told.error());
+        locks_->Set(caller, std::move(args), std::move(done));
+      },
+      [](Attempt&, const Caller&, const SetLockArgs&) -> Result<Unit> { return Unit{}; });
 }
 
 }  // namespace tarn::ops

@@ -18,6 +18,7 @@
 #include "absl/types/span.h"
 #include "common/clock.h"
 #include "common/filesystem.h"
+#include "common/limits.h"
 #include "server/state/lease_table.h"
 #include "server/store/store.h"
 
@@ -28,6 +29,7 @@ struct LocalFsOptions {
   // After a restart with sessions on record: nothing pinned is freed, no new lock is granted, and
   // nothing is stored until EndGrace: such requests are parked.
   bool grace = false;
+  Timing timing;
 };
 
 class LocalFs : public FileSystem {
@@ -59,21 +61,23 @@ class LocalFs : public FileSystem {
   // are never used again, not by a later run of the server either.
   virtual std::vector<state::OpenRecall> RecallsOf(SessionId session, uint64_t after,
                                                    size_t limit) const = 0;
-  // The session has done as these recalls say, and gives leases back. Unknown numbers are ignored.
+  // What the session says of its leases. Unknown numbers are ignored.
   // Touches memory only.
-  virtual void ReturnLeases(SessionId session, absl::Span<const uint64_t> recalls,
-                            absl::Span<const LeaseReturn> leases) = 0;
+  virtual void ReturnLeases(SessionId session, const LeaseAnswers& answers) = 0;
+  // During grace: the session has written to the file and not yet told all. Nobody else sees it
+  // before it has. Errors: ESTALE, EAGAIN (somebody else has said so before).
+  virtual Status ReclaimWritten(const Caller& caller, Handle inode) = 0;
   // Ends one request if it is parked, with EINTR.
   virtual void CancelParked(SessionId session, RequestId request) = 0;
   // Drops all parked requests (kBlocked), now and from now on: the server goes away.
   virtual void DropParked() = 0;
-  // Told that `holder`, silent or not, has left a recall unanswered for kRecallDeadlineNanos; it
-  // should end the session. May block.
+  // Told that `holder`, silent or not, has left a recall unanswered for longer than the recall
+  // deadline (Timing); it should end the session. May block.
   using FenceOverdue = std::function<void(SessionId holder)>;
   virtual void SetFenceOverdue(FenceOverdue fence) = 0;
 
   // Asked, with no lock held and where it may wait for the disk, when `holder` stands in another
-  // session's way, and every kHeartbeatNanos while somebody waits for it; true: it was silent
+  // session's way, and every heartbeat (Timing) while somebody waits for it; true: it was silent
   // for too long and is now ended (EndSession was called), so try again.
   using ExpireSilent = std::function<bool(SessionId holder)>;
   virtual void SetExpireSilent(ExpireSilent expire) = 0;
@@ -81,6 +85,8 @@ class LocalFs : public FileSystem {
   // Frees what nothing refers to and is due by now, as is done in the background anyway. Slow; for
   // tests and tools.
   virtual void ReclaimNow() = 0;
+  // Aborts if a table does not make sense in itself. Slow; for tests.
+  virtual void CheckInvariants() const = 0;
 };
 
 }  // namespace tarn::ops

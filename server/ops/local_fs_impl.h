@@ -34,10 +34,10 @@ class LocalFsImpl : public LocalFs {
                                            size_t limit) const override {
     return lease_table_.RecallsOf(session, after, limit);
   }
-  void ReturnLeases(SessionId session, absl::Span<const uint64_t> recalls,
-                    absl::Span<const LeaseReturn> leases) override {
-    leases_->Return(session, recalls, leases);
+  void ReturnLeases(SessionId session, const LeaseAnswers& answers) override {
+    leases_->Return(session, answers);
   }
+  Status ReclaimWritten(const Caller& caller, Handle inode) override;
   void CancelParked(SessionId session, RequestId request) override {
     leases_->CancelParked(session, request);
   }
@@ -45,6 +45,11 @@ class LocalFsImpl : public LocalFs {
   void SetFenceOverdue(FenceOverdue fence) override { leases_->SetFenceOverdue(std::move(fence)); }
   void SetExpireSilent(ExpireSilent expire) override;
   void ReclaimNow() override { reclaimer_.ReclaimNow(); }
+  void CheckInvariants() const override {
+    opens_.CheckInvariants();
+    locks_->CheckInvariants();
+    lease_table_.CheckInvariants();
+  }
 
 #define TARN_DECLARE_VERB(verb, args, reply, mutates) \
   void verb(const Caller& caller, args arguments, Done<reply> done) override;
@@ -58,9 +63,11 @@ class LocalFsImpl : public LocalFs {
   // kBlocked.
   Status CheckOpen(Attempt& attempt, SessionId session, OpenId open, Ino ino,
                    OpenAccess access) const;
+  void HideUntold(const Caller& caller, ReadDirReply& reply) const;
   Result<CopyRangeReply> Copy(Attempt& attempt, const Caller& caller,
                               const CopyRangeArgs& args) const;
 
+  const Timing timing_;
   const std::unique_ptr<store::Store> store_;
   Latches latches_;
   state::OpenTable opens_;

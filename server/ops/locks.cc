@@ -44,6 +44,32 @@ void Locks::Set(const Caller& caller, SetLockArgs args, Done<Unit> done) {
   }
 }
 
+Done<Unit> Locks::Announce(SessionId session, Ino ino, Done<Unit> done) {
+  {
+    MutexLock lock(&mu_);
+    ++announced_[{ino, session}];
+  }
+  return [self = shared_from_this(), session, ino,
+          done = std::move(done)](Result<Unit> result) mutable {
+    {
+      MutexLock lock(&self->mu_);
+      const auto it = self->announced_.find({ino, session});
+      if (--it->second == 0) self->announced_.erase(it);
+    }
+    std::move(done)(std::move(result));
+  };
+}
+
+bool Locks::IsOfOthers(Ino ino, SessionId session) const {
+  {
+    MutexLock lock(&mu_);
+    for (const auto& [who, count] : announced_) {
+      if (who.first == ino && who.second != session) return true;
+    }
+  }
+  return table_.IsOfOthers(ino, session);
+}
+
 Status Locks::Check(SessionId session, const SetLockArgs& args) const {
   if (args.kind != LockKind::kRange && args.kind != LockKind::kFlock) return Errno::kEINVAL;
   if (args.kind == LockKind::kRange && args.lock.start > args.lock.end) return Errno::kEINVAL;

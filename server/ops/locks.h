@@ -16,6 +16,7 @@
 #include <map>
 #include <memory>
 
+#include "absl/container/flat_hash_map.h"
 #include "common/sync.h"
 #include "server/ops/local_fs.h"
 #include "server/ops/pool.h"
@@ -32,7 +33,13 @@ class Locks : public std::enable_shared_from_this<Locks> {
   // Handles have been checked.
   void Get(const Caller& caller, const GetLockArgs& args, Done<GetLockReply> done) const;
   void Set(const Caller& caller, SetLockArgs args, Done<Unit> done);
+  // Until `done` has run, nobody else may be given the file exclusively (IsOfOthers). Returns the
+  // `done` to use. Before the leases of others are asked about.
+  Done<Unit> Announce(SessionId session, Ino ino, Done<Unit> done);
+  // Another session holds a lock of the inode, or has asked for one.
+  bool IsOfOthers(Ino ino, SessionId session) const;
   Status Reclaim(const Caller& caller, const SetLockArgs& args);
+  void CheckInvariants() const { table_.CheckInvariants(); }
   void DropOwner(SessionId session, const FlushArgs& args);
   void DropOpen(SessionId session, Ino ino, OpenId open);
   void DropSession(SessionId session);
@@ -74,6 +81,7 @@ class Locks : public std::enable_shared_from_this<Locks> {
   uint64_t last_parked_ ABSL_GUARDED_BY(mu_) = 0;
   std::map<uint64_t, Parked> grace_ ABSL_GUARDED_BY(mu_);  // by order of arrival
   LocalFs::ExpireSilent expire_ ABSL_GUARDED_BY(mu_);
+  absl::flat_hash_map<std::pair<Ino, SessionId>, uint32_t> announced_ ABSL_GUARDED_BY(mu_);
 };
 
 }  // namespace tarn::ops

@@ -63,8 +63,16 @@ bool Stores(const typename V::Args& args) {
 
 // The verb is an access in the sense of atime.
 template <class V>
-inline constexpr bool kAccesses = std::same_as<V, verbs::Read> || std::same_as<V, verbs::ReadDir> ||
+inline constexpr bool kAccesses = std::same_as<V, verbs::Read> || std::same_as<V, verbs::Open> ||
+                                  std::same_as<V, verbs::ReadDir> ||
                                   std::same_as<V, verbs::ReadLink>;
+
+// This call is one: an open only if the contents came with it.
+template <class V>
+bool Accesses(const typename V::Reply& reply) {
+  if constexpr (std::same_as<V, verbs::Open>) return reply.contents.has_value();
+  return kAccesses<V>;
+}
 
 template <class Args>
 Ino AccessedIno(const Args& args) {
@@ -109,9 +117,22 @@ template <> inline constexpr Grants kGrants<verbs::MakeNode> = Grants::kMade;
 template <> inline constexpr Grants kGrants<verbs::MakeDir> = Grants::kMade;
 template <> inline constexpr Grants kGrants<verbs::SymLink> = Grants::kMade;
 
+// Whoever does so again may be the one to go on by itself, exclusively.
+template <class V>
+inline constexpr bool kMayGoOn =
+    std::same_as<V, verbs::Write> || std::same_as<V, verbs::SetLock>;
+
+// During grace it waits until everybody has told what was written before.
+template <class V>
+inline constexpr bool kAwaitsGrace =
+    V::kMutates || kGrants<V> != Grants::kNothing || std::same_as<V, verbs::Fsync> ||
+    std::same_as<V, verbs::Seek>;
+template <> inline constexpr bool kAwaitsGrace<verbs::Release> = false;
+
 // Its reply can have news of leases at all.
 template <class V>
-inline constexpr bool kHasNews = V::kMutates || kGrants<V> != Grants::kNothing;
+inline constexpr bool kHasNews =
+    V::kMutates || kGrants<V> != Grants::kNothing || kMayGoOn<V>;
 
 // An error that is the answer as the record has it, so that it can be cached under a lease.
 template <class V>
@@ -123,7 +144,10 @@ constexpr bool TellsAbsence(Errno code) {
 
 // The kernel keeps what it returns, whatever is said with it.
 template <class V>
-inline constexpr bool kReadsData = std::same_as<V, verbs::Read>;
+bool ReadsData(const typename V::Args& args) {
+  if constexpr (std::same_as<V, verbs::Open>) return args.read_up_to > 0 && !args.truncate;
+  return std::same_as<V, verbs::Read>;
+}
 
 // A verb's number with kept replies.
 template <class V>

@@ -2,8 +2,9 @@
 
 #include <utility>
 
-#include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "common/limits.h"
+#include "common/timed_wait.h"
 
 namespace tarn::rpc {
 
@@ -18,32 +19,38 @@ ControlThread::~ControlThread() {
   thread_.join();
 }
 
-void ControlThread::Post(Task task) {
+bool ControlThread::Post(const std::string& from, Task task) {
   MutexLock lock(&mu_);
-  tasks_.push_back(std::move(task));
+  uint32_t& queued = queued_[from];
+  if (queued >= kControlTasksPerPeer) return false;
+  ++queued;
+  tasks_.emplace_back(from, std::move(task));
+  return true;
 }
 
 void ControlThread::Run() {
   const auto has_work = [this]() ABSL_SHARED_LOCKS_REQUIRED(mu_) {
     return stopping_ || !tasks_.empty();
   };
-  absl::Time next_tick = absl::Now() + absl::Seconds(1);
+  int64_t next_tick = MonotonicNanos() + kSecondNanos;
   while (true) {
     Task task;
     {
       MutexLock lock(&mu_);
-      mu_.AwaitWithDeadline(absl::Condition(&has_work), next_tick);
+      AwaitFor(mu_, absl::Condition(&has_work), absl::Nanoseconds(next_tick - MonotonicNanos()));
       if (!tasks_.empty()) {
-        task = std::move(tasks_.front());
+        auto& [from, first] = tasks_.front();
+        task = std::move(first);
+        if (const auto queued = queued_.find(from); --queued->second == 0) queued_.erase(queued);
         tasks_.pop_front();
       } else if (stopping_) {
         return;
       }
     }
     if (task) std::move(task)();
-    if (absl::Now() >= next_tick) {
+    if (MonotonicNanos() >= next_tick) {
       tick_();
-      next_tick = absl::Now() + absl::Seconds(1);
+      next_tick = MonotonicNanos() + kSecondNanos;
     }
   }
 }

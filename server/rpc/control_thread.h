@@ -2,10 +2,14 @@
 // no thread of gRPC's ever does.
 #pragma once
 
+#include <cstdint>
 #include <deque>
+#include <string>
 #include <thread>
+#include <utility>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
 #include "absl/functional/any_invocable.h"
 #include "common/sync.h"
 
@@ -19,7 +23,9 @@ class ControlThread {
   explicit ControlThread(absl::AnyInvocable<void()> tick);
   ~ControlThread();
 
-  void Post(Task task);
+  // On behalf of the client at address `from`. False: it has kControlTasksPerPeer in the queue
+  // already, and `task` was not taken.
+  [[nodiscard]] bool Post(const std::string& from, Task task);
 
  private:
   void Run();
@@ -28,7 +34,8 @@ class ControlThread {
 
   Mutex mu_;
   bool stopping_ ABSL_GUARDED_BY(mu_) = false;
-  std::deque<Task> tasks_ ABSL_GUARDED_BY(mu_);
+  std::deque<std::pair<std::string, Task>> tasks_ ABSL_GUARDED_BY(mu_);
+  absl::flat_hash_map<std::string, uint32_t> queued_ ABSL_GUARDED_BY(mu_);  // by address; not 0
   std::thread thread_;  // last: it uses the others
 };
 

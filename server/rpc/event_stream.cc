@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "common/fault.h"
 #include "common/wire/lease.h"
 #include "server/rpc/volume.h"
 
@@ -17,6 +18,7 @@ bool EventStream::Next() {
   wire::Fill(next.front().recall, *event_.mutable_recall());
   sent_ = next.front().number;
   session_->NoteEvent(sent_);
+  if (FaultHits(FaultPoint::kRecallSend)) return Next();  // said to be sent, and lost
   return true;
 }
 

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "common/fault.h"
 #include "common/wire/convert.h"
 #include "common/wire/frame.h"
 #include "common/wire/lease.h"
@@ -36,7 +37,7 @@ grpc::ServerUnaryReactor* Refuse(grpc::CallbackServerContext* context, grpc::Sta
 }
 
 void Send(grpc::ServerUnaryReactor* reactor, grpc::ByteBuffer* answer, const Bytes* bytes) {
-  if (bytes == nullptr) {
+  if (bytes == nullptr || FaultHits(FaultPoint::kReplySend)) {
     reactor->Finish({grpc::StatusCode::UNAVAILABLE, "the request was dropped: send it again"});
     return;
   }
@@ -52,6 +53,17 @@ Status DecodeRequest(const grpc::ByteBuffer& request, typename wire::WireOf<V>::
   } else {
     return wire::Decode(request, message);
   }
+}
+
+// Adds to the identity what the session and its slot say.
+void Complete(Caller& caller, const state::SessionFacts& facts, RequestId id,
+              Session::Admitted& admitted) {
+  caller.session = facts.id;
+  caller.access_point = facts.access_point;
+  caller.read_only = facts.read_only;
+  caller.request = id;
+  caller.maybe_replay = admitted.maybe_replay;
+  caller.cancellation = std::move(admitted.cancellation);
 }
 
 // Only locks may wait for ever. What is parked for leases waits for holders that must answer or are
@@ -102,13 +114,20 @@ grpc::ServerUnaryReactor* FilesystemService::Serve(grpc::CallbackServerContext* 
   if (session == nullptr) {
     return Refuse(context, grpc::StatusCode::UNAUTHENTICATED, "no such session: say Hello");
   }
+  auto charge = sessions_.budget().Take(session->peer(), request.Length());
+  if (!charge.has_value() || FaultHits(FaultPoint::kRequestAdmit)) {
+    return Refuse(context, grpc::StatusCode::RESOURCE_EXHAUSTED, "too much is under way");
+  }
 
   const RequestId id{header.slot(), header.sequence()};
   const bool waits = Waits(message);
   grpc::ServerUnaryReactor* const reactor =
       waits ? new WaitReactor(session, id) : context->DefaultReactor();
-  state::Answer to_client = [reactor, answer](const Bytes* bytes) { Send(reactor, answer, bytes); };
-  Session::Admitted admitted = session->Begin(id, {V::kMutates, waits}, to_client);
+  state::Answer to_client = [reactor, answer, paid = *std::move(charge)](const Bytes* bytes) {
+    Send(reactor, answer, bytes);
+  };
+  const state::RequestKind kind{V::kMutates, waits, ops::VerbNumber<V>()};
+  Session::Admitted admitted = session->Begin(id, kind, to_client);
   switch (admitted.verdict) {
     case Admission::kRun:
       break;
@@ -132,15 +151,8 @@ grpc::ServerUnaryReactor* FilesystemService::Serve(grpc::CallbackServerContext* 
     session->Finish(id, EncodeReply<V>(*session, valid.error(), nullptr), /*interrupted=*/false);
     return reactor;
   }
-  const state::SessionFacts& facts = session->facts();
-  caller.session = facts.id;
-  caller.access_point = facts.access_point;
-  caller.read_only = facts.read_only;
-  caller.request = id;
-  caller.maybe_replay = admitted.maybe_replay;
-  caller.cancellation = std::move(admitted.cancellation);
-
-  ops::LocalFs& fs = static_cast<Volume*>(facts.volume)->fs();
+  Complete(caller, session->facts(), id, admitted);
+  ops::LocalFs& fs = static_cast<Volume*>(session->facts().volume)->fs();
   std::shared_ptr<LeaseNews> news;
   if (ops::kHasNews<V> && session->caches()) news = std::make_shared<LeaseNews>();
   caller.leases = news;

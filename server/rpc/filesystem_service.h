@@ -22,8 +22,9 @@ using RawFilesystemService =
 
 // Thread safety: safe; handlers run on gRPC's threads and never block.
 // Errors, as statuses: INVALID_ARGUMENT (not the message), UNAUTHENTICATED (no such session, or it
-// must say Hello first), FAILED_PRECONDITION (slot or sequence), UNAVAILABLE (stopping). Everything
-// else is an errno in a reply.
+// must say Hello first), FAILED_PRECONDITION (slot or sequence), RESOURCE_EXHAUSTED (too much is
+// under way from its address: state/request_budget.h), UNAVAILABLE (stopping). Everything else is
+// an errno in a reply.
 // Lifetime: the table and all file systems outlive the gRPC server, which outlives its calls.
 class FilesystemService final : public RawFilesystemService {
  public:

@@ -73,7 +73,6 @@ void FillHello(const state::Session& session, Clock& clock, v1::HelloReply& repl
   const Result<AttrReply> attr = Wait<verbs::GetAttr>(volume.fs(), caller, {root});
   if (attr.ok()) wire::Fill(attr->attr, *reply.mutable_root_attr());
   reply.set_slots(kSlotsPerSession + kWaitSlotsPerSession);
-  reply.set_lifetime_ns(kSessionLifetimeNanos);
   reply.set_hash_key0(identity.hash_key.k0);
   reply.set_hash_key1(identity.hash_key.k1);
   reply.set_block_bytes(identity.block_bytes);

@@ -16,7 +16,7 @@ Result<Volume*> FindVolume(const VolumeMap& volumes, const std::string& name);
 // Blocks.
 Result<EntryReply> ResolveDirectory(ops::LocalFs& fs, const std::string& path);
 
-// All of the reply that follows from the session alone. Blocks.
+// All of the reply that follows from the session alone (not its lifetime). Blocks.
 void FillHello(const state::Session& session, Clock& clock, v1::HelloReply& reply);
 
 }  // namespace tarn::rpc

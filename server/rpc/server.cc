@@ -1,10 +1,9 @@
 #include "server/rpc/server.h"
 
+#include <grpc/support/time.h>
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/health_check_service_interface.h>
-
-#include <chrono>
 
 #include "common/limits.h"
 #include "server/rpc/admin_service.h"
@@ -14,7 +13,7 @@
 namespace tarn::rpc {
 namespace {
 
-constexpr std::chrono::milliseconds kDrain{1000};
+constexpr int64_t kDrainMillis = 1000;
 constexpr int kKeepaliveMillis = 5000;
 constexpr int kMinPingMillis = 500;
 constexpr int kFrameBytes = 1024 * 1024;
@@ -22,7 +21,8 @@ constexpr int kReadChunkBytes = 64 * 1024;
 
 // What file systems may ask about sessions even while the server goes away: so it is shared.
 struct Shared {
-  explicit Shared(Clock& clock) : sessions(clock) {}
+  Shared(Clock& clock, const Timing& timing, uint64_t request_bytes)
+      : sessions(clock, timing, request_bytes) {}
   std::vector<std::unique_ptr<Volume>> owned;
   VolumeMap volumes;
   EventStreams streams;
@@ -31,8 +31,9 @@ struct Shared {
 
 class ServerImpl final : public Server {
  public:
-  explicit ServerImpl(Clock& clock)
-      : shared_(std::make_shared<Shared>(clock)),
+  ServerImpl(Clock& clock, const Timing& timing, uint64_t request_bytes)
+      : request_bytes_(request_bytes),
+        shared_(std::make_shared<Shared>(clock, timing, request_bytes)),
         sessions_(shared_->sessions),
         volumes_(shared_->volumes),
         control_([this] { sessions_.Tick(); }),
@@ -49,6 +50,7 @@ class ServerImpl final : public Server {
   void Stop() override;
 
  private:
+  const uint64_t request_bytes_;
   const std::shared_ptr<Shared> shared_;
   state::SessionTable& sessions_;
   VolumeMap& volumes_;
@@ -76,6 +78,9 @@ Status ServerImpl::Start(const std::string& listen,
   builder.RegisterService(&admin_service_);
   builder.SetMaxReceiveMessageSize(static_cast<int>(kMessageMaxBytes));
   builder.SetMaxSendMessageSize(static_cast<int>(kMessageMaxBytes));
+  // What is under way counts here as well, and is refused first (state/request_budget.h).
+  builder.SetResourceQuota(grpc::ResourceQuota("tarnd").Resize(2 * request_bytes_));
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kCallsPerConnection);
   // Two servers on one port would each get some of the clients.
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMillis);
@@ -97,7 +102,8 @@ void ServerImpl::Stop() {
   sessions_.Stop();
   for (const auto& volume : shared_->owned) volume->fs().DropParked();
   shared_->streams.Stop();
-  server_->Shutdown(std::chrono::system_clock::now() + kDrain);
+  server_->Shutdown(gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
+                                 gpr_time_from_millis(kDrainMillis, GPR_TIMESPAN)));
   server_->Wait();
   server_.reset();
 }
@@ -106,8 +112,9 @@ void ServerImpl::Stop() {
 
 Result<std::unique_ptr<Server>> Server::Start(const std::string& listen,
                                               const std::vector<ops::LocalFs*>& file_systems,
-                                              Clock& clock) {
-  auto server = std::make_unique<ServerImpl>(clock);
+                                              Clock& clock, const Timing& timing,
+                                              uint64_t request_bytes) {
+  auto server = std::make_unique<ServerImpl>(clock, timing, request_bytes);
   RETURN_IF_ERROR(server->Start(listen, file_systems));
   return std::unique_ptr<Server>(std::move(server));
 }

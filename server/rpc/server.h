@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "common/clock.h"
+#include "common/limits.h"
 #include "common/result.h"
 #include "server/ops/local_fs.h"
 
@@ -16,10 +17,13 @@ namespace tarn::rpc {
 class Server {
  public:
   // Takes the sessions on record from the file systems' stores and serves at `listen`
-  // ("address:port", port 0: any; or "unix:/path"). Errors: EBUSY (cannot listen), EIO.
+  // ("address:port", port 0: any; or "unix:/path"); `timing` is what its clients are told, and what
+  // the file systems were made with; `request_bytes` bounds the memory of requests that arrive, and
+  // of those under way. Errors: EBUSY (cannot listen), EIO.
   static Result<std::unique_ptr<Server>> Start(const std::string& listen,
                                                const std::vector<ops::LocalFs*>& file_systems,
-                                               Clock& clock);
+                                               Clock& clock, const Timing& timing = {},
+                                               uint64_t request_bytes = kRequestBytesMax);
   virtual ~Server() = default;
 
   // That was taken; 0: a unix socket.

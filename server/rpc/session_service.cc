@@ -30,6 +30,12 @@ grpc::ServerUnaryReactor* Finish(grpc::CallbackServerContext* context, const grp
   return reactor;
 }
 
+// Of "ipv4:10.0.0.1:4000" and the like: without the port.
+std::string AddressOf(const std::string& peer) {
+  if (peer.starts_with("unix:")) return "unix:";
+  return peer.substr(0, peer.rfind(':'));
+}
+
 grpc::Status CheckHello(const v1::HelloRequest& request) {
   if (request.version() != kProtocolVersion) {
     return {grpc::StatusCode::FAILED_PRECONDITION,
@@ -57,19 +63,32 @@ std::shared_ptr<Session> SessionService::Find(const Request& request) {
 grpc::ServerUnaryReactor* SessionService::Hello(grpc::CallbackServerContext* context,
                                                 const v1::HelloRequest* request,
                                                 v1::HelloReply* reply) {
-  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  control_.Post([=, this] { reactor->Finish(SayHello(*request, *reply)); });
+  return RunOnControl(context, [=, this, peer = AddressOf(context->peer())] {
+    return SayHello(*request, peer, *reply);
+  });
+}
+
+grpc::ServerUnaryReactor* SessionService::RunOnControl(
+    grpc::CallbackServerContext* context, absl::AnyInvocable<grpc::Status() &&> work) {
+  grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
+  const bool taken = control_.Post(
+      AddressOf(context->peer()),
+      [reactor, work = std::move(work)]() mutable { reactor->Finish(std::move(work)()); });
+  if (!taken) {
+    reactor->Finish({grpc::StatusCode::UNAVAILABLE, "too much at once: ask again later"});
+  }
   return reactor;
 }
 
-grpc::Status SessionService::SayHello(const v1::HelloRequest& request, v1::HelloReply& reply) {
+grpc::Status SessionService::SayHello(const v1::HelloRequest& request, const std::string& peer,
+                                      v1::HelloReply& reply) {
   const grpc::Status checked = CheckHello(request);
   if (!checked.ok()) return checked;
   if (sessions_.stopping()) return {grpc::StatusCode::UNAVAILABLE, "the server stops"};
 
   const auto open = [&]() -> Result<std::shared_ptr<Session>> {
     ASSIGN_OR_RETURN(Volume* const volume, FindVolume(volumes_, request.file_system()));
-    return OpenSession(request, *volume, reply);
+    return OpenSession(request, peer, *volume, reply);
   };
   const Result<std::shared_ptr<Session>> session = open();
   if (!session.ok()) {
@@ -79,15 +98,19 @@ grpc::Status SessionService::SayHello(const v1::HelloRequest& request, v1::Hello
   }
   (*session)->SetCaches((request.features() & v1::FEATURE_LEASES) != 0);
   FillHello(**session, clock_, reply);
+  reply.set_lifetime_ns(static_cast<uint64_t>(sessions_.timing().session_lifetime_nanos));
   return grpc::Status::OK;
 }
 
 Result<std::shared_ptr<Session>> SessionService::OpenSession(const v1::HelloRequest& request,
+                                                             const std::string& peer,
                                                              Volume& volume,
                                                              v1::HelloReply& reply) {
-  if (request.has_previous()) {
+  if (request.has_previous() && request.replace()) {
+    sessions_.Replace(wire::SessionIdOf(request.previous()), volume);
+  } else if (request.has_previous()) {
     std::shared_ptr<Session> session =
-        sessions_.Resume(wire::SessionIdOf(request.previous()), volume);
+        sessions_.Resume(wire::SessionIdOf(request.previous()), volume, peer);
     if (session != nullptr) {
       reply.set_resumed(true);
       return session;
@@ -103,7 +126,7 @@ Result<std::shared_ptr<Session>> SessionService::OpenSession(const v1::HelloRequ
                                                  .root = root.handle.ino,
                                                  .read_only = request.read_only(),
                                                  .client_name = printable},
-                                                request.nonce()));
+                                                request.nonce(), peer));
   LogInfo("session opened for {}", session->facts().client_name);
   return session;
 }
@@ -135,20 +158,20 @@ grpc::ServerUnaryReactor* SessionService::Cancel(grpc::CallbackServerContext* co
 grpc::ServerUnaryReactor* SessionService::Goodbye(grpc::CallbackServerContext* context,
                                                   const v1::GoodbyeRequest* request,
                                                   v1::GoodbyeReply* reply) {
-  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  control_.Post([=, this] {
+  return RunOnControl(context, [=, this] {
     sessions_.Goodbye(wire::SessionIdOf(request->session()), request->epoch());
-    reactor->Finish(grpc::Status::OK);
+    return grpc::Status::OK;
   });
-  return reactor;
 }
 
 grpc::ServerUnaryReactor* SessionService::Reclaim(grpc::CallbackServerContext* context,
                                                   const v1::ReclaimRequest* request,
                                                   v1::ReclaimReply* reply) {
-  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  control_.Post([=, this] { reactor->Finish(DoReclaim(*request, *reply)); });
-  return reactor;
+  if (request->opens_size() > static_cast<int>(kReclaimBatch) ||
+      request->locks_size() > static_cast<int>(kReclaimBatch)) {
+    return Finish(context, {grpc::StatusCode::INVALID_ARGUMENT, "too much in one Reclaim"});
+  }
+  return RunOnControl(context, [=, this] { return DoReclaim(*request, *reply); });
 }
 
 grpc::Status SessionService::DoReclaim(const v1::ReclaimRequest& request,
@@ -175,6 +198,13 @@ grpc::Status SessionService::DoReclaim(const v1::ReclaimRequest& request,
       reply.add_lost_locks(static_cast<uint64_t>(i));
     }
   }
+  for (const v1::Handle& written : request.written()) {
+    const Handle inode = wire::HandleOf(written);
+    if (Status reclaimed = fs.ReclaimWritten(caller, inode); !reclaimed.ok()) {
+      LogWarning("inode {} was written to by {}, but: {}", Raw(inode.ino), facts.client_name,
+                 ErrnoName(reclaimed.code()));
+    }
+  }
   if (request.done()) sessions_.Reclaimed(*session);
   return grpc::Status::OK;
 }
@@ -198,14 +228,8 @@ grpc::ServerUnaryReactor* SessionService::ReturnLeases(grpc::CallbackServerConte
                                                        v1::ReturnLeasesReply* reply) {
   const std::shared_ptr<Session> session = Find(*request);
   if (session == nullptr) return Finish(context, NoSession());
-  std::vector<LeaseReturn> leases;
-  leases.reserve(static_cast<size_t>(request->leases_size()));
-  for (const v1::LeaseReturn& lease : request->leases()) {
-    leases.push_back(wire::LeaseReturnOf(lease));
-  }
   const state::SessionFacts& facts = session->facts();
-  const std::vector<uint64_t> recalls(request->recalls().begin(), request->recalls().end());
-  static_cast<Volume*>(facts.volume)->fs().ReturnLeases(facts.id, recalls, leases);
+  static_cast<Volume*>(facts.volume)->fs().ReturnLeases(facts.id, wire::LeaseAnswersOf(*request));
   return Finish(context, grpc::Status::OK);
 }
 

@@ -18,7 +18,7 @@ using VolumeMap = std::map<std::string, Volume*>;
 
 // Thread safety: safe; what may block runs on the control thread.
 // Errors, as statuses: FAILED_PRECONDITION (protocol version), INVALID_ARGUMENT, UNAUTHENTICATED
-// (no such session), UNAVAILABLE (stopping).
+// (no such session), UNAVAILABLE (stopping, or too much is asked from one address).
 // Lifetime: what it is given outlives it.
 class SessionService final : public v1::Session::CallbackService {
  public:
@@ -49,9 +49,14 @@ class SessionService final : public v1::Session::CallbackService {
                                     v1::GoodbyeReply* reply) override;
 
  private:
-  grpc::Status SayHello(const v1::HelloRequest& request, v1::HelloReply& reply);
+  // Runs `work` on the control thread and ends the call with what it returns.
+  grpc::ServerUnaryReactor* RunOnControl(grpc::CallbackServerContext* context,
+                                         absl::AnyInvocable<grpc::Status() &&> work);
+  grpc::Status SayHello(const v1::HelloRequest& request, const std::string& peer,
+                        v1::HelloReply& reply);
   Result<std::shared_ptr<state::Session>> OpenSession(const v1::HelloRequest& request,
-                                                      Volume& volume, v1::HelloReply& reply);
+                                                      const std::string& peer, Volume& volume,
+                                                      v1::HelloReply& reply);
   grpc::Status DoReclaim(const v1::ReclaimRequest& request, v1::ReclaimReply& reply);
   template <class Request>
   std::shared_ptr<state::Session> Find(const Request& request);

@@ -17,7 +17,7 @@ void Require(bool holds, std::string_view invariant) {
 
 void LeaseTable::CheckInvariants() const {
   ReaderMutexLock lock(&mu_);
-  uint64_t holders = 0, held = 0;
+  uint64_t holders = 0, held = 0, exclusives = 0;
   size_t open = 0, listed = 0;
   absl::flat_hash_map<Ino, uint32_t> reserved;
   for (const auto& [id, ticket] : tickets_) {
@@ -28,6 +28,8 @@ void LeaseTable::CheckInvariants() const {
     holders += entry.holders.size();
     for (const Holder& holder : entry.holders) {
       Require(clients_.at(holder.who)->held.contains(ino), "a holder knows what it holds");
+      exclusives += holder.exclusive ? 1 : 0;
+      Require(!holder.exclusive || entry.holders.size() == 1, "an exclusive holder is alone");
     }
     if (entry.busy == nullptr) continue;
     const auto count = reserved.find(ino);
@@ -48,6 +50,7 @@ void LeaseTable::CheckInvariants() const {
     open += client->recalls.size();
   }
   Require(holders == held && holders == leases_.load(), "leases are counted");
+  Require(exclusives == exclusives_.load(), "exclusive leases are counted");
   Require(open == listed, "open recalls are counted");
 }
 

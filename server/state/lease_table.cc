@@ -16,6 +16,14 @@ bool Includes(const std::vector<std::string>& all, const Names& names) {
   });
 }
 
+// An answer to `open` does what is wanted, too. A glimpse is one's own: its answer is of its
+// moment.
+bool Covers(const Recall& open, const Recall& wanted) {
+  if (open.to == LeaseMode::kNone) return true;
+  if (open.to == LeaseMode::kExclusive) return false;
+  return wanted.directory ? Includes(open.names, wanted.names) : wanted.to >= open.to;
+}
+
 }  // namespace
 
 LeaseTable::Who LeaseTable::Find(SessionId session) const {
@@ -41,14 +49,15 @@ void LeaseTable::Grant(SessionId to, absl::Span<const Ino> inodes, Want want, in
                        std::vector<tarn::Grant>& out) {
   MutexLock lock(&mu_);
   Who who = Find(to);
-  if (who == 0 && want == Want::kHeld) return;
+  if (who == 0 && (want == Want::kHeld || want == Want::kWrite)) return;
   Client& client = ClientOf(to, who);
   for (const Ino ino : inodes) {
     if (want != Want::kData && IsHot(ino, now_nanos)) continue;
-    const bool held_only = want == Want::kHeld || client.held.size() >= leases_per_session_;
+    const bool full = client.held.size() >= leases_per_session_ && want != Want::kData;
+    const bool held_only = want == Want::kHeld || want == Want::kWrite || full;
     if (held_only && !client.held.contains(ino)) continue;
     Entry& entry = entries_[ino];
-    if (entry.busy != nullptr) continue;
+    if (entry.busy != nullptr || ExclusiveHolder(ino, who) != nullptr) continue;
     auto holder = std::find_if(entry.holders.begin(), entry.holders.end(),
                                [who](const Holder& h) { return h.who == who; });
     if (holder == entry.holders.end()) {
@@ -59,8 +68,61 @@ void LeaseTable::Grant(SessionId to, absl::Span<const Ino> inodes, Want want, in
     }
     holder->recalls = 0;
     holder->sequence = ++last_sequence_;
-    out.push_back({ino, LeaseMode::kShared, holder->sequence});
+    const bool again = std::exchange(holder->wrote, want == Want::kWrite || holder->wrote);
+    if (want == Want::kWrite && again && entry.holders.size() == 1) SetExclusive(*holder, true);
+    const LeaseMode mode = holder->exclusive ? LeaseMode::kExclusive : LeaseMode::kShared;
+    out.push_back({ino, mode, holder->sequence});
   }
+}
+
+void LeaseTable::SetExclusive(Holder& holder, bool exclusive) {
+  if (std::exchange(holder.exclusive, exclusive) == exclusive) return;
+  if (exclusive) {
+    exclusives_.fetch_add(1, std::memory_order_release);
+  } else {
+    exclusives_.fetch_sub(1, std::memory_order_release);
+  }
+}
+
+const LeaseTable::Holder* LeaseTable::ExclusiveHolder(Ino ino, Who self) const {
+  const auto it = entries_.find(ino);
+  if (it == entries_.end()) return nullptr;
+  for (const Holder& holder : it->second.holders) {
+    if (holder.exclusive && holder.who != self) return &holder;
+  }
+  return nullptr;
+}
+
+bool LeaseTable::IsExclusiveElsewhere(Ino ino, SessionId session) const {
+  if (no_exclusive()) return false;
+  ReaderMutexLock lock(&mu_);
+  return ExclusiveHolder(ino, Find(session)) != nullptr;
+}
+
+bool LeaseTable::IsExclusive(Ino ino, SessionId session) const {
+  if (no_exclusive()) return false;
+  ReaderMutexLock lock(&mu_);
+  const Who who = Find(session);
+  const Holder* const holder = ExclusiveHolder(ino, /*self=*/0);
+  return holder != nullptr && holder->who == who;
+}
+
+bool LeaseTable::ReclaimExclusive(SessionId session, Ino ino) {
+  MutexLock lock(&mu_);
+  Who who = 0;
+  Client& client = ClientOf(session, who);
+  Entry& entry = entries_[ino];
+  const auto other = std::find_if(entry.holders.begin(), entry.holders.end(),
+                                  [who](const Holder& h) { return h.who != who; });
+  if (other != entry.holders.end()) return false;
+  if (entry.holders.empty()) {
+    entry.holders.push_back({.who = who});
+    client.held.insert(ino);
+    leases_.fetch_add(1, std::memory_order_release);
+  }
+  entry.holders[0].sequence = ++last_sequence_;
+  SetExclusive(entry.holders[0], true);
+  return true;
 }
 
 bool LeaseTable::IsHeld(Ino ino) const {
@@ -87,8 +149,8 @@ bool LeaseTable::IsInTheWay(const LeaseChange& change, Who self, const Ticket* t
   });
 }
 
-bool LeaseTable::Admit(SessionId by, const LeaseChanges& changes, int64_t now_nanos,
-                       TicketId& id, std::vector<SessionId>& recalled) {
+bool LeaseTable::Admit(SessionId by, const LeaseChanges& changes, int64_t now_nanos, TicketId& id,
+                       std::vector<SessionId>& recalled) {
   MutexLock lock(&mu_);
   const Who self = Find(by);
   const auto known = id == TicketId{} ? tickets_.end() : tickets_.find(id);
@@ -119,6 +181,40 @@ bool LeaseTable::Admit(SessionId by, const LeaseChanges& changes, int64_t now_na
   return false;
 }
 
+// A glimpse that was asked for its sake lets a ticket through, as the answer to a recall does,
+// which leaves no exclusive holder.
+bool LeaseTable::AdmitRead(SessionId by, const LeaseViews& views, int64_t now_nanos, TicketId& id,
+                           std::vector<SessionId>& recalled, std::vector<Glimpsed>& glimpsed) {
+  MutexLock lock(&mu_);
+  const Who self = Find(by);
+  const auto known = id == TicketId{} ? tickets_.end() : tickets_.find(id);
+  // Of a file that is no longer in anybody's hands the store tells the truth.
+  if (known != tickets_.end()) {
+    for (const Glimpsed& one : known->second.glimpsed) {
+      if (ExclusiveHolder(one.ino, self) != nullptr) glimpsed.push_back(one);
+    }
+  }
+  const auto is_glimpsed = [&glimpsed](Ino ino) {
+    return std::any_of(glimpsed.begin(), glimpsed.end(),
+                       [ino](const Glimpsed& g) { return g.ino == ino; });
+  };
+  bool free = true;
+  for (const LeaseView& view : views) {
+    const Holder* const holder = ExclusiveHolder(view.ino, self);
+    if (holder == nullptr || (view.attr_only && is_glimpsed(view.ino))) continue;
+    free = false;
+    if (id == TicketId{}) id = NewTicket();
+    Reserve(tickets_[id], view.ino);
+    ++tickets_[id].waits;
+    if (!view.attr_only) NoteTurn(view.ino, by, true, now_nanos);
+    const LeaseMode to = view.attr_only ? LeaseMode::kExclusive : LeaseMode::kShared;
+    const Recall recall{.ino = view.ino, .to = to};
+    if (JoinRecall(holder->who, recall, id)) continue;
+    MakeRecall(holder->who, recall, now_nanos, id, recalled);
+  }
+  return free;
+}
+
 void LeaseTable::Reserve(Ticket& ticket, Ino ino) {
   if (std::find(ticket.reserved.begin(), ticket.reserved.end(), ino) != ticket.reserved.end()) {
     return;
@@ -129,31 +225,43 @@ void LeaseTable::Reserve(Ticket& ticket, Ino ino) {
   ++entry.busy->reservations;
 }
 
-void LeaseTable::RecallFrom(Holder& holder, const LeaseChange& change, bool all,
-                            int64_t now_nanos, TicketId id, std::vector<SessionId>& recalled) {
+void LeaseTable::RecallFrom(Holder& holder, const LeaseChange& change, bool all, int64_t now_nanos,
+                            TicketId id, std::vector<SessionId>& recalled) {
   Ticket& ticket = tickets_[id];
-  Busy& busy = *entries_[change.ino].busy;
-  Client& client = *clients_[holder.who];
   ++ticket.waits;
-  ticket.asked.push_back(
-      {change.ino, holder.who, {change.names.begin(), change.names.end()}});
-  for (const auto& [who, number] : busy.recalls) {
-    if (who != holder.who) continue;
-    OpenCall& open = client.recalls.at(number);
-    if (open.recall.to != LeaseMode::kNone && !Includes(open.recall.names, change.names)) continue;
-    open.waiting.push_back(id);
-    return;
+  ticket.asked.push_back({change.ino, holder.who, {change.names.begin(), change.names.end()}});
+  Recall recall{.ino = change.ino,
+                .to = change.directory ? LeaseMode::kShared : LeaseMode::kNone,
+                .names = {change.names.begin(), change.names.end()},
+                .directory = change.directory};
+  if (JoinRecall(holder.who, recall, id)) return;
+  if (all || ++holder.recalls > kIdleRecalls) {
+    recall.to = LeaseMode::kNone;
+    recall.names.clear();
   }
-  const bool whole = all || ++holder.recalls > kIdleRecalls;
-  OpenCall call{.recall = {.ino = change.ino,
-                           .to = whole ? LeaseMode::kNone : LeaseMode::kShared,
-                           .directory = change.directory},
-                .since_nanos = now_nanos,
-                .waiting = {id}};
-  if (!whole) call.recall.names.assign(change.names.begin(), change.names.end());
+  MakeRecall(holder.who, std::move(recall), now_nanos, id, recalled);
+}
+
+bool LeaseTable::JoinRecall(Who who, const Recall& recall, TicketId id) {
+  for (const auto& [asked, number] : entries_[recall.ino].busy->recalls) {
+    if (asked != who) continue;
+    OpenCall& open = clients_[who]->recalls.at(number);
+    if (!Covers(open.recall, recall)) continue;
+    open.waiting.push_back(id);
+    return true;
+  }
+  return false;
+}
+
+void LeaseTable::MakeRecall(Who who, Recall recall, int64_t now_nanos, TicketId id,
+                            std::vector<SessionId>& recalled) {
+  Busy& busy = *entries_[recall.ino].busy;
+  Client& client = *clients_[who];
   client.last_recall = std::max(client.last_recall + 1, first_number_);
-  busy.recalls.emplace_back(holder.who, client.last_recall);
-  client.recalls.emplace(client.last_recall, std::move(call));
+  busy.recalls.emplace_back(who, client.last_recall);
+  client.recalls.emplace(
+      client.last_recall,
+      OpenCall{.recall = std::move(recall), .since_nanos = now_nanos, .waiting = {id}});
   if (std::find(recalled.begin(), recalled.end(), client.id) == recalled.end()) {
     recalled.push_back(client.id);
   }
@@ -202,9 +310,10 @@ void LeaseTable::RemoveHolder(Who who, Ino ino, Outcome& out) {
   const auto it = entries_.find(ino);
   if (it == entries_.end()) return;
   auto& holders = it->second.holders;
-  const auto holder = std::find_if(holders.begin(), holders.end(),
-                                   [who](const Holder& h) { return h.who == who; });
+  const auto holder =
+      std::find_if(holders.begin(), holders.end(), [who](const Holder& h) { return h.who == who; });
   if (holder == holders.end()) return;
+  SetExclusive(*holder, false);
   *holder = holders.back();
   holders.pop_back();
   leases_.fetch_sub(1, std::memory_order_release);
@@ -234,8 +343,35 @@ LeaseTable::Outcome LeaseTable::Answer(SessionId from, absl::Span<const uint64_t
     const OpenCall& call = answered.mapped();
     if (call.recall.to == LeaseMode::kNone && client.held.erase(call.recall.ino) > 0) {
       RemoveHolder(who, call.recall.ino, out);
+    } else if (!call.recall.directory) {
+      for (Holder& holder : entries_[call.recall.ino].holders) {
+        if (holder.who != who) continue;
+        SetExclusive(holder, false);
+        holder.wrote = false;
+      }
     }
     Close(who, number, call, out);
+  }
+  return out;
+}
+
+LeaseTable::Outcome LeaseTable::AnswerGlimpses(SessionId from, absl::Span<const Glimpse> glimpses) {
+  Outcome out;
+  MutexLock lock(&mu_);
+  const Who who = Find(from);
+  if (who == 0) return out;
+  Client& client = *clients_[who];
+  for (const Glimpse& glimpse : glimpses) {
+    const auto open = client.recalls.find(glimpse.event);
+    if (open == client.recalls.end() || open->second.recall.to != LeaseMode::kExclusive) continue;
+    const OpenCall call = std::move(open->second);
+    client.recalls.erase(open);
+    for (const TicketId id : call.waiting) {
+      const auto ticket = tickets_.find(id);
+      if (ticket == tickets_.end()) continue;
+      ticket->second.glimpsed.push_back({call.recall.ino, glimpse.size, glimpse.mtime});
+    }
+    Close(who, glimpse.event, call, out);
   }
   return out;
 }

@@ -1,29 +1,19 @@
-// Who may cache what: shared leases, the recalls that are not answered yet, and the requests that
-// wait for them. What a lease lets its holder do is in common/lease.h.
+// Who may cache what: leases, the recalls that are not answered yet, and the requests that wait for
+// them. What a lease lets its holder do is in common/lease.h.
 //
 // A change asks first (Admit). If other sessions hold what it is about to change, it gets a ticket:
 // recalls to all of them, and a reservation of all that it changes, until the ticket is dropped.
 // While an inode is reserved or a recall of it is open nothing is granted on it, so what has been
 // given back stays given back until the change is made.
 //
-// Which change recalls what from whom (tests/unit/state/lease_table_test.cc enumerates it):
-//
-//   changed inode  | from the session itself | from every other holder
-//   ---------------+-------------------------+---------------------------------------------------
-//   not a directory| nothing                 | everything (kNone)
-//   directory      | nothing                 | attributes, listing, the changed names (kShared), or
-//                  |                         | everything: if it is hot, or the holder was granted
-//                  |                         | nothing of it over the last kIdleRecalls recalls
-//
-// An inode that several sessions change in turns is hot: it is granted for reading data only, until
-// it has calmed down.
+// Which change or look recalls what from whom is in lease_conflicts.h.
 //
 // Event and sequence numbers of one table begin at `first_number`, so that those of two runs of the
 // server differ: an answer to the last run's recall is no answer to this one's.
 // Thread safety: safe; one mutex, and grants to nobody cost one load. Grant is called with at least
 // the shared latch of the inode, Admit with the exclusive ones: so a grant comes either before the
 // change's question, or after its commit.
-// Lock order: a leaf. Names in LeaseChanges are looked at only during the call.
+// Lock order: a leaf.
 // Lifetime: volatile; clients drop their caches after a restart.
 #pragma once
 
@@ -40,23 +30,9 @@
 #include "common/lease.h"
 #include "common/limits.h"
 #include "common/sync.h"
+#include "server/state/lease_conflicts.h"
 
 namespace tarn::state {
-
-enum class TicketId : uint64_t {};  // never reused; 0: none
-
-// An inode that is about to change; of directories, the names that do.
-struct LeaseChange {
-  Ino ino = kNoIno;
-  bool directory = false;
-  absl::InlinedVector<std::string_view, 2> names;
-};
-using LeaseChanges = absl::InlinedVector<LeaseChange, 4>;
-
-struct OpenRecall {
-  uint64_t number = 0;  // of its event; ascending within a session
-  Recall recall;
-};
 
 class LeaseTable {
  public:
@@ -65,14 +41,16 @@ class LeaseTable {
   static constexpr int64_t kHotNanos = kSecondNanos;
 
   explicit LeaseTable(uint64_t first_number = 1, uint32_t leases_per_session = kLeasesPerSession)
-      : leases_per_session_(leases_per_session), last_sequence_(first_number - 1),
+      : leases_per_session_(leases_per_session),
+        last_sequence_(first_number - 1),
         first_number_(first_number) {}
 
   // ---- grants ----
   enum class Want : uint8_t {
     kCache,  // unless it is hot
-    kData,   // hot or not: the kernel keeps data that was read whatever we say
+    kData,   // hot or not, many or few: the kernel keeps what was read whatever we say
     kHeld,   // as kCache, but only what the session holds already
+    kWrite,  // as kHeld, after a write of the session: exclusive, if it may be
   };
   // Appends the grants of those inodes that can be granted.
   void Grant(SessionId to, absl::Span<const Ino> inodes, Want want, int64_t now_nanos,
@@ -80,6 +58,13 @@ class LeaseTable {
   bool IsHeld(Ino ino) const;
   // No leases at all: nothing can be in a change's way.
   bool empty() const { return leases_.load(std::memory_order_acquire) == 0; }
+  // Nobody may write locally: nothing can be in a reader's way.
+  bool no_exclusive() const { return exclusives_.load(std::memory_order_acquire) == 0; }
+  bool IsExclusive(Ino ino, SessionId session) const;
+  bool IsExclusiveElsewhere(Ino ino, SessionId session) const;
+  // After a restart: the session has had it, and has changes to tell. False: somebody else holds
+  // it.
+  bool ReclaimExclusive(SessionId session, Ino ino);
 
   // ---- who waits ----
   TicketId NewTicket() { return TicketId{last_ticket_.fetch_add(1) + 1}; }
@@ -88,6 +73,11 @@ class LeaseTable {
   // what has been recalled for it is no longer in the way.
   bool Admit(SessionId by, const LeaseChanges& changes, int64_t now_nanos, TicketId& ticket,
              std::vector<SessionId>& recalled);
+  // Likewise for what is about to be shown, but only what may be written locally is in the way.
+  // `glimpsed`: what holders have said meanwhile, to be shown instead, and nothing to be granted
+  // of.
+  bool AdmitRead(SessionId by, const LeaseViews& views, int64_t now_nanos, TicketId& ticket,
+                 std::vector<SessionId>& recalled, std::vector<Glimpsed>& glimpsed);
   // True: the inode is neither reserved nor being recalled. Else a new `ticket` waits for that.
   bool AwaitFree(Ino ino, TicketId& ticket);
   // Ends a ticket, with its reservations; its recalls stay open. Returns those that are now ready:
@@ -100,6 +90,8 @@ class LeaseTable {
     std::vector<Ino> free;  // inodes that nobody holds any more
   };
   Outcome Answer(SessionId from, absl::Span<const uint64_t> recalls);
+  // Of recalls to kExclusive; to others they are no answer.
+  Outcome AnswerGlimpses(SessionId from, absl::Span<const Glimpse> glimpses);
   Outcome Return(SessionId from, absl::Span<const LeaseReturn> returned);
   // Drops its leases; its open recalls count as answered.
   Outcome DropSession(SessionId session);
@@ -123,7 +115,9 @@ class LeaseTable {
   using Who = uint32_t;  // stands for a session within the table; never reused; 0: none
   struct Holder {
     Who who = 0;
-    uint8_t recalls = 0;  // kShared ones since the last grant
+    uint8_t recalls = 0;  // kShared ones of a directory since the last grant
+    bool wrote = false;   // the last grant followed a write
+    bool exclusive = false;
     uint64_t sequence = 0;
   };
   // What keeps an inode from being granted.
@@ -156,6 +150,7 @@ class LeaseTable {
     uint32_t waits = 0;
     absl::InlinedVector<Ino, 4> reserved;
     absl::InlinedVector<Asked, 2> asked;
+    std::vector<Glimpsed> glimpsed;
   };
   struct Heat {
     SessionId last;
@@ -171,8 +166,14 @@ class LeaseTable {
   void Reserve(Ticket& ticket, Ino ino) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Recalls the change from one holder, unless an open recall covers it already.
   void RecallFrom(Holder& holder, const LeaseChange& change, bool all, int64_t now_nanos,
-                  TicketId id, std::vector<SessionId>& recalled)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+                  TicketId id, std::vector<SessionId>& recalled) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // True: a recall is open whose answer will do; `id` waits for it.
+  bool JoinRecall(Who who, const Recall& recall, TicketId id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void MakeRecall(Who who, Recall recall, int64_t now_nanos, TicketId id,
+                  std::vector<SessionId>& recalled) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // The exclusive holder of the inode, if that is another one.
+  const Holder* ExclusiveHolder(Ino ino, Who self) const ABSL_SHARED_LOCKS_REQUIRED(mu_);
+  void SetExclusive(Holder& holder, bool exclusive) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void NoteTurn(Ino ino, SessionId by, bool recalls, int64_t now_nanos)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   bool IsHot(Ino ino, int64_t now_nanos) const ABSL_SHARED_LOCKS_REQUIRED(mu_);
@@ -184,8 +185,7 @@ class LeaseTable {
   void Settle(Ino ino, std::vector<TicketId>& ready) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   const uint32_t leases_per_session_;
-  std::atomic<uint64_t> leases_ = 0;
-  std::atomic<uint64_t> last_ticket_ = 0;
+  std::atomic<uint64_t> leases_ = 0, exclusives_ = 0, last_ticket_ = 0;
 
   mutable Mutex mu_;
   uint64_t last_sequence_ ABSL_GUARDED_BY(mu_);

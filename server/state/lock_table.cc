@@ -138,6 +138,19 @@ std::vector<SessionId> LockTable::HoldersWaitedFor() const {
   return {found.begin(), found.end()};
 }
 
+bool LockTable::IsOfOthers(Ino ino, SessionId session) const {
+  MutexLock lock(&mu_);
+  const auto it = inodes_.find(ino);
+  if (it == inodes_.end()) return false;
+  for (const Holders& holders : it->second->held) {
+    for (const auto& [owner, ranges] : holders) {
+      if (owner.session != session) return true;
+    }
+  }
+  return std::any_of(it->second->waiters.begin(), it->second->waiters.end(),
+                     [&](const Waiter& waiter) { return waiter.request.session != session; });
+}
+
 bool LockTable::HasWaiters() const {
   ReaderMutexLock lock(&mu_);
   return !waits_.empty();

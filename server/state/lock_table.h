@@ -79,6 +79,8 @@ class LockTable {
   // All sessions whose locks another session's requests wait for.
   std::vector<SessionId> HoldersWaitedFor() const;
   bool HasWaiters() const;
+  // Another session holds a lock of the inode, or waits for one.
+  bool IsOfOthers(Ino ino, SessionId session) const;
 
   // Drops an owner's range locks of an inode (close(2) of one of its descriptors).
   void DropOwner(Ino ino, SessionId session, LockOwner owner);

@@ -1,5 +1,8 @@
 #include "server/state/open_table.h"
 
+#include <cstdio>
+#include <cstdlib>
+
 namespace tarn::state {
 
 const OpenTable::Shard& OpenTable::ShardOf(SessionId session, OpenId id) const {
@@ -22,9 +25,11 @@ Result<bool> OpenTable::Add(SessionId session, OpenId id, Open open) {
   }
   MutexLock lock(&mu_);
   if (ended_.contains(session)) return Error(Errno::kEBADF, "the session has ended");
-  auto count = by_session_.find(session);
-  if (count != by_session_.end() && count->second >= opens_per_session_) {
-    return Error(Errno::kENFILE, "too many opens of one session");
+  const auto count = by_session_.find(session);
+  const uint64_t own = count == by_session_.end() ? 0 : count->second;
+  if (own >= opens_per_session_) return Error(Errno::kENFILE, "too many opens of one session");
+  if (total_ >= opens_max_ && own >= opens_share_) {
+    return Error(Errno::kENFILE, "too many opens, and not few of them of this session");
   }
   CountIn(session, open);
   shard.opens.emplace(Key(session, id), open);
@@ -74,6 +79,7 @@ std::vector<Ino> OpenTable::DropSession(SessionId session) {
 }
 
 void OpenTable::CountIn(SessionId session, Open open) {
+  ++total_;
   ++by_session_[session];
   ++by_inode_[open.ino];
   Count& both = by_both_[{open.ino, session}];
@@ -82,6 +88,7 @@ void OpenTable::CountIn(SessionId session, Open open) {
 }
 
 bool OpenTable::CountOut(SessionId session, Open open) {
+  --total_;
   auto both = by_both_.find({open.ino, session});
   both->second.readable -= CanRead(open.access) ? 1 : 0;
   if (--both->second.opens == 0) by_both_.erase(both);
@@ -102,6 +109,29 @@ bool OpenTable::IsReadable(Ino ino, SessionId session) const {
   MutexLock lock(&mu_);
   auto it = by_both_.find({ino, session});
   return it != by_both_.end() && it->second.readable > 0;
+}
+
+void OpenTable::CheckInvariants() const {
+  absl::flat_hash_map<SessionId, uint64_t> by_session;
+  absl::flat_hash_map<Ino, uint64_t> by_inode;
+  absl::flat_hash_map<std::pair<Ino, SessionId>, uint64_t> readable;
+  uint64_t total = 0;
+  for (const Shard& shard : shards_) {
+    ReaderMutexLock lock(&shard.mu);
+    for (const auto& [key, open] : shard.opens) {
+      ++total;
+      ++by_session[key.first];
+      ++by_inode[open.ino];
+      readable[{open.ino, key.first}] += CanRead(open.access) ? 1 : 0;
+    }
+  }
+  MutexLock lock(&mu_);
+  bool holds = total == total_ && by_session == by_session_ && by_inode == by_inode_ &&
+               readable.size() == by_both_.size();
+  for (const auto& [key, count] : by_both_) holds = holds && readable[key] == count.readable;
+  if (holds) return;
+  std::fprintf(stderr, "the counts of opens are not those of the opens\n");
+  std::abort();
 }
 
 size_t OpenTable::CountOf(SessionId session) const {

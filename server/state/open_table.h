@@ -31,11 +31,12 @@ struct Open {
 
 class OpenTable {
  public:
-  explicit OpenTable(uint32_t opens_per_session = kOpensPerSession)
-      : opens_per_session_(opens_per_session) {}
+  explicit OpenTable(uint32_t opens_per_session = kOpensPerSession,
+                     uint64_t opens_max = kOpensMax, uint32_t opens_share = kOpensShare)
+      : opens_per_session_(opens_per_session), opens_max_(opens_max), opens_share_(opens_share) {}
 
   // Registers an open; true: it is new. The same id for the same inode again changes nothing (but
-  // the access, to what is asked for now). Errors: ENFILE (limit), EBADF (the id names an open of
+  // the access, to what is asked for now). Errors: ENFILE (limits), EBADF (the id names an open of
   // another inode, or the session has ended).
   Result<bool> Add(SessionId session, OpenId id, Open open);
   std::optional<Open> Find(SessionId session, OpenId id) const;
@@ -53,6 +54,8 @@ class OpenTable {
   // Whether the session has the inode open for reading, under any id.
   bool IsReadable(Ino ino, SessionId session) const;
   size_t CountOf(SessionId session) const;
+  // Aborts with a sentence if an invariant is broken. Slow: for tests.
+  void CheckInvariants() const;
 
  private:
   static constexpr size_t kShards = 16;
@@ -72,8 +75,11 @@ class OpenTable {
   bool CountOut(SessionId session, Open open) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   const uint32_t opens_per_session_;
+  const uint64_t opens_max_;    // of all sessions; beyond it
+  const uint32_t opens_share_;  // only who has fewer than this gets another
   std::array<Shard, kShards> shards_;
   mutable Mutex mu_;
+  uint64_t total_ ABSL_GUARDED_BY(mu_) = 0;
   absl::flat_hash_map<Ino, uint64_t> by_inode_ ABSL_GUARDED_BY(mu_);
   absl::flat_hash_map<SessionId, uint64_t> by_session_ ABSL_GUARDED_BY(mu_);
   absl::flat_hash_map<std::pair<Ino, SessionId>, Count> by_both_ ABSL_GUARDED_BY(mu_);

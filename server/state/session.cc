@@ -22,9 +22,39 @@ Session::Slot* Session::FindSlot(RequestId id) {
   return slot->sequence == id.sequence ? slot : nullptr;
 }
 
-Session::Admitted Session::Begin(RequestId id, RequestKind kind, Answer& answer) {
-  Admitted admitted;
+std::shared_ptr<PeerAccount> Session::peer() const {
   MutexLock lock(&mu_);
+  return peer_;
+}
+
+void Session::SetPeer(std::shared_ptr<PeerAccount> peer) {
+  MutexLock lock(&mu_);
+  peer_ = std::move(peer);
+}
+
+void Session::Join(Slot& slot, Answer& answer, Answer& displaced) {
+  if (slot.listeners.size() >= kListenersPerRequest) {
+    displaced = std::move(slot.listeners.front());
+    slot.listeners.erase(slot.listeners.begin());
+    if (slot.lost > 0) --slot.lost;  // who came first is the first to be lost
+  }
+  slot.listeners.push_back(std::move(answer));
+}
+
+Session::Admitted Session::Begin(RequestId id, RequestKind kind, Answer& answer) {
+  Answer displaced;
+  Admitted admitted;
+  {
+    MutexLock lock(&mu_);
+    admitted = BeginLocked(id, kind, answer, displaced);
+  }
+  if (displaced) std::move(displaced)(nullptr);
+  return admitted;
+}
+
+Session::Admitted Session::BeginLocked(RequestId id, RequestKind kind, Answer& answer,
+                                       Answer& displaced) {
+  Admitted admitted;
   if (phase_ != Phase::kActive) {
     admitted.verdict = Admission::kNotNow;
     return admitted;
@@ -36,10 +66,12 @@ Session::Admitted Session::Begin(RequestId id, RequestKind kind, Answer& answer)
     admitted.maybe_replay = true;
     Run(slot, id, kind, answer, admitted);
   } else if (id.sequence == slot.sequence) {
+    const bool keeps = slot.state == SlotState::kDone && slot.mutates;
+    if ((keeps || slot.state == SlotState::kRunning) && slot.verb != kind.verb) return admitted;
     if (slot.state == SlotState::kRunning) {
-      slot.listeners.push_back(std::move(answer));
+      Join(slot, answer, displaced);
       admitted.verdict = Admission::kJoined;
-    } else if (slot.state == SlotState::kDone && slot.mutates) {
+    } else if (keeps) {
       admitted.reply = slot.reply;
       admitted.verdict = Admission::kReplay;
     } else {
@@ -55,6 +87,7 @@ void Session::Run(Slot& slot, RequestId id, RequestKind kind, Answer& answer,
                   Admitted& admitted) {
   slot.state = SlotState::kRunning;
   slot.mutates = kind.mutates;
+  slot.verb = kind.verb;
   slot.dropped = false;
   slot.lost = 0;
   slot.sequence = id.sequence;

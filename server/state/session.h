@@ -20,6 +20,7 @@
 #include "common/filesystem.h"
 #include "common/limits.h"
 #include "common/types.h"
+#include "server/state/request_budget.h"
 
 namespace tarn::state {
 
@@ -48,6 +49,7 @@ using Answer = absl::AnyInvocable<void(const Bytes*) &&>;
 struct RequestKind {
   bool mutates = false;  // its reply is kept
   bool waits = false;    // it may be parked for long: it can be cancelled and dropped
+  uint8_t verb = 0;      // a reply to another one is no answer
 };
 
 enum class Admission : uint8_t {
@@ -79,6 +81,10 @@ class Session {
   void Heard(int64_t now_nanos) { heard_nanos_.store(now_nanos, std::memory_order_relaxed); }
   int64_t heard_nanos() const { return heard_nanos_.load(std::memory_order_relaxed); }
 
+  // The account of the address that its client speaks from.
+  std::shared_ptr<PeerAccount> peer() const;
+  void SetPeer(std::shared_ptr<PeerAccount> peer);
+
   // Whether its client caches under leases; said with each Hello.
   void SetCaches(bool caches) { caches_.store(caches, std::memory_order_relaxed); }
   bool caches() const { return caches_.load(std::memory_order_relaxed); }
@@ -86,7 +92,8 @@ class Session {
   void NoteEvent(uint64_t number) { last_event_.store(number, std::memory_order_relaxed); }
   uint64_t last_event() const { return last_event_.load(std::memory_order_relaxed); }
 
-  // A request arrived. `answer` is consumed when the verdict is kRun or kJoined.
+  // A request arrived. `answer` is consumed when the verdict is kRun or kJoined. Of more arrivals
+  // than kListenersPerRequest that wait for one request the oldest gets no answer.
   Admitted Begin(RequestId id, RequestKind kind, Answer& answer);
   // The request that was told to run has its reply (`interrupted`: EINTR): answers whoever waits.
   void Finish(RequestId id, const Bytes& reply, bool interrupted);
@@ -125,6 +132,7 @@ class Session {
   struct Slot {
     SlotState state = SlotState::kUnknown;
     bool mutates = false;
+    uint8_t verb = 0;
     bool dropped = false;    // was ended because nobody waited for it any more
     uint32_t lost = 0;       // listeners whose connection is gone
     uint64_t sequence = 0;   // of the last request begun
@@ -134,6 +142,10 @@ class Session {
     std::shared_ptr<Cancellation> cancellation;
   };
 
+  Admitted BeginLocked(RequestId id, RequestKind kind, Answer& answer, Answer& displaced)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // One more waits for the slot's request; perhaps one too many, who is taken off.
+  static void Join(Slot& slot, Answer& answer, Answer& displaced);
   // `reply` null: none.
   void Conclude(RequestId id, const Bytes* reply, bool interrupted);
   Slot* FindSlot(RequestId id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -150,6 +162,7 @@ class Session {
   Standing standing_ = Standing::kLive;
 
   mutable Mutex mu_;
+  std::shared_ptr<PeerAccount> peer_ ABSL_GUARDED_BY(mu_) = std::make_shared<PeerAccount>();
   Phase phase_ ABSL_GUARDED_BY(mu_);
   size_t running_ ABSL_GUARDED_BY(mu_) = 0;
   absl::AnyInvocable<void() &&> drained_ ABSL_GUARDED_BY(mu_);

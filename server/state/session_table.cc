@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/fault.h"
 #include "common/limits.h"
 #include "common/log.h"
 
@@ -38,7 +39,7 @@ void SessionTable::AddVolume(SessionVolume& volume, std::vector<Loaded> loaded) 
           std::make_shared<Session>(std::move(one.facts), Session::Phase::kResumable, now);
       ++waiting_for;
     }
-    graces_[&volume] = {now + kSessionLifetimeNanos, waiting_for, waiting_for == 0};
+    graces_[&volume] = {now + timing_.session_lifetime_nanos, waiting_for, waiting_for == 0};
   }
   for (const SessionId id : fenced) (void)volume.Forget(id);
   if (waiting_for == 0) volume.EndGrace();
@@ -58,46 +59,64 @@ std::shared_ptr<Session> SessionTable::Find(SessionId id, uint32_t epoch) {
 }
 
 bool SessionTable::IsSilent(const Session& session) const {
-  return clock_.BootNanos() - session.heard_nanos() > kSessionLifetimeNanos;
+  return clock_.BootNanos() - session.heard_nanos() > timing_.session_lifetime_nanos;
 }
 
-Status SessionTable::MakeRoom() {
-  std::shared_ptr<Session> oldest;
+Status SessionTable::MakeRoom(const PeerAccount* peer) {
+  std::shared_ptr<Session> oldest, oldest_there;
+  size_t there = 0;
+  const auto note = [](std::shared_ptr<Session>& oldest, const std::shared_ptr<Session>& one) {
+    if (oldest == nullptr || one->heard_nanos() < oldest->heard_nanos()) oldest = one;
+  };
   {
     ReaderMutexLock lock(&mu_);
-    if (sessions_.size() < kSessionsMax) return Ok();
     for (const auto& [id, session] : sessions_) {
-      if (oldest == nullptr || session->heard_nanos() < oldest->heard_nanos()) oldest = session;
+      note(oldest, session);
+      if (peer == nullptr || session->peer().get() != peer) continue;
+      note(oldest_there, session);
+      ++there;
+    }
+    if (there >= kSessionsPerPeer) {
+      oldest = oldest_there;
+    } else if (sessions_.size() < kSessionsMax) {
+      return Ok();
     }
   }
   if (oldest != nullptr && IsSilent(*oldest) && End(oldest, Ending::kFenced)) return Ok();
-  return Error(Errno::kENFILE, "the server has as many sessions as it can bear");
+  return Error(Errno::kENFILE, there >= kSessionsPerPeer
+                                   ? "this address has as many sessions as one may have"
+                                   : "the server has as many sessions as it can bear");
 }
 
-Result<std::shared_ptr<Session>> SessionTable::Open(SessionFacts facts, const std::string& nonce) {
+Result<std::shared_ptr<Session>> SessionTable::Open(SessionFacts facts, const std::string& nonce,
+                                                    const std::string& peer) {
   {
     ReaderMutexLock lock(&mu_);
     const auto it = nonces_.find(nonce);
     if (it != nonces_.end()) return sessions_.at(it->second);
   }
-  RETURN_IF_ERROR(MakeRoom());
+  const std::shared_ptr<PeerAccount> account = peer.empty() ? nullptr : budget_.AccountOf(peer);
+  RETURN_IF_ERROR(MakeRoom(account.get()));
   ASSIGN_OR_RETURN(facts.id, RandomSessionId());
   facts.opened = clock_.Now();
   SessionVolume* const volume = facts.volume;
   RETURN_IF_ERROR(volume->Save(facts, Standing::kLive));
   auto session =
       std::make_shared<Session>(std::move(facts), Session::Phase::kActive, clock_.BootNanos());
+  if (account != nullptr) session->SetPeer(account);
   MutexLock lock(&mu_);
   sessions_[session->facts().id] = session;
   nonces_[nonce] = session->facts().id;
   return session;
 }
 
-std::shared_ptr<Session> SessionTable::Resume(SessionId previous, const SessionVolume& volume) {
+std::shared_ptr<Session> SessionTable::Resume(SessionId previous, const SessionVolume& volume,
+                                              const std::string& peer) {
   std::shared_ptr<Session> session = Lookup(previous);
   if (session == nullptr || session->facts().volume != &volume) return nullptr;
   session->Advance(Session::Phase::kResumable, Session::Phase::kReclaiming);
   session->Heard(clock_.BootNanos());
+  if (!peer.empty()) session->SetPeer(budget_.AccountOf(peer));
   return session->phase() == Session::Phase::kEnded ? nullptr : session;
 }
 
@@ -114,6 +133,7 @@ void SessionTable::OneLessToReclaim(SessionVolume& volume) {
     if (grace.over || --grace.waiting_for > 0) return;
     grace.over = true;
   }
+  (void)FaultHits(FaultPoint::kGraceEnd);
   LogInfo("grace period over: every session has reclaimed");
   volume.EndGrace();
 }
@@ -124,7 +144,9 @@ bool SessionTable::End(const std::shared_ptr<Session>& session, Ending ending) {
   {
     MutexLock lock(&record_mu_);
     if (ending == Ending::kFenced) {
-      const Status saved = volume->Save(session->facts(), Standing::kFenced);
+      const Status saved = FaultHits(FaultPoint::kFenceBefore)
+                               ? Status(Errno::kEIO)
+                               : volume->Save(session->facts(), Standing::kFenced);
       if (!saved.ok()) {
         LogError("session of {} cannot be fenced: {}", session->facts().client_name,
                  saved.error().message);
@@ -133,6 +155,7 @@ bool SessionTable::End(const std::shared_ptr<Session>& session, Ending ending) {
     }
     session->SetStanding(Standing::kFenced);  // Record leaves it alone from now on
   }
+  if (ending == Ending::kFenced) (void)FaultHits(FaultPoint::kFenceAfter);
   // Requests that still run may yet open or lock something: end once more after the last.
   const Session::Phase before = session->End([volume, id] { volume->EndSession(id); });
   if (before == Session::Phase::kEnded) return false;
@@ -155,6 +178,13 @@ bool SessionTable::End(const std::shared_ptr<Session>& session, Ending ending) {
 void SessionTable::Goodbye(SessionId id, uint32_t epoch) {
   const std::shared_ptr<Session> session = Find(id, epoch);
   if (session != nullptr) End(session, Ending::kGoodbye);
+}
+
+void SessionTable::Replace(SessionId previous, const SessionVolume& volume) {
+  const std::shared_ptr<Session> session = Lookup(previous);
+  if (session == nullptr || session->facts().volume != &volume) return;
+  LogInfo("session of {} is replaced", session->facts().client_name);
+  End(session, Ending::kGoodbye);
 }
 
 bool SessionTable::ExpireSilent(SessionId holder) {
@@ -191,8 +221,8 @@ void SessionTable::Tick() {
       const bool late = session->phase() != Session::Phase::kActive && now > grace.until_nanos;
       // Who waits asks again with every heartbeat.
       const bool wanted = session->wanted_nanos() != 0 &&
-                          now - session->wanted_nanos() < 2 * kHeartbeatNanos;
-      const bool in_the_way = wanted && silent > kSessionLifetimeNanos;
+                          now - session->wanted_nanos() < 2 * timing_.heartbeat_nanos();
+      const bool in_the_way = wanted && silent > timing_.session_lifetime_nanos;
       if (late || in_the_way || silent > kSilentSessionMaxNanos) doomed.push_back(session);
       if (session->phase() == Session::Phase::kActive) all.push_back(session);
     }

@@ -15,6 +15,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "common/sync.h"
 #include "common/clock.h"
+#include "common/limits.h"
 #include "common/result.h"
 #include "server/state/session.h"
 
@@ -41,7 +42,12 @@ class SessionVolume {
 // Lifetime: outlives the services; volumes outlive it.
 class SessionTable {
  public:
-  explicit SessionTable(Clock& clock) : clock_(clock) {}
+  explicit SessionTable(Clock& clock, const Timing& timing = {},
+                        uint64_t request_bytes = kRequestBytesMax)
+      : clock_(clock), timing_(timing), budget_(request_bytes) {}
+  const Timing& timing() const { return timing_; }
+  // Of the requests of all sessions.
+  RequestBudget& budget() { return budget_; }
 
   // Before serving: a volume with the sessions found on its record; all but the live ones are
   // finished off.
@@ -54,15 +60,22 @@ class SessionTable {
   // The session as its client names it, marked as heard; null: unknown, ended or another epoch.
   std::shared_ptr<Session> Find(SessionId id, uint32_t epoch);
 
-  // Opens a session under a new id (facts.id is ignored); a nonce seen before finds the session
-  // that it opened. Errors: ENFILE (too many sessions), those of Save. May block.
-  Result<std::shared_ptr<Session>> Open(SessionFacts facts, const std::string& nonce);
+  // Opens a session under a new id (facts.id is ignored) for a client at the address `peer` (empty:
+  // not known, and not limited); a nonce seen before finds the session that it opened. Errors:
+  // ENFILE (too many sessions, in all or from there), those of Save. May block.
+  Result<std::shared_ptr<Session>> Open(SessionFacts facts, const std::string& nonce,
+                                        const std::string& peer = "");
 
   // Hello with a previous session; null: gone, or it belongs to another volume. Afterwards its
   // phase is kActive, or kReclaiming if it must reclaim first.
-  std::shared_ptr<Session> Resume(SessionId previous, const SessionVolume& volume);
+  std::shared_ptr<Session> Resume(SessionId previous, const SessionVolume& volume,
+                                  const std::string& peer = "");
   // It has reclaimed all that it held. Ends the grace period with the last. May block.
   void Reclaimed(Session& session);
+
+  // Hello in place of a previous session, whose client is dead: drops all that it holds. Without
+  // effect if it is gone, or belongs to another volume. May block.
+  void Replace(SessionId previous, const SessionVolume& volume);
 
   // Goodbye: drops all that it holds. May block.
   void Goodbye(SessionId id, uint32_t epoch);
@@ -100,11 +113,14 @@ class SessionTable {
   // Puts on record whether the session is silent.
   void Record(Session& session, Standing standing);
   void OneLessToReclaim(SessionVolume& volume);
-  // Fences the longest silent session if the table is full. Errors: ENFILE (nobody is silent).
-  Status MakeRoom();
+  // If the table is full, or those of one address are as many as may be, fences the longest silent
+  // of them. Errors: ENFILE (nobody is silent).
+  Status MakeRoom(const PeerAccount* peer);
   bool IsSilent(const Session& session) const;
 
   Clock& clock_;
+  const Timing timing_;
+  RequestBudget budget_;
   std::atomic<bool> stopping_ = false;
 
   Mutex record_mu_;  // orders what is put on record of one session
