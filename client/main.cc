@@ -4,6 +4,8 @@
 #include "client/cli/cli.h"
 #include "client/transport/admin_client.h"
 #include "client/transport/remote_fs.h"
+#include "common/fault.h"
+#include "common/log.h"
 
 namespace tarn {
 namespace {
@@ -22,10 +24,13 @@ Result<cli::Connection> Connect(const cli::ConnectRequest& request) {
   options.read_only = request.read_only;
   options.client_name = request.client_name;
   options.leases = request.cache;
+  options.replaced_session = request.previous_session;
+  options.on_session = request.on_session;
   ASSIGN_OR_RETURN(std::shared_ptr<transport::RemoteFs> remote,
                    transport::RemoteFs::Connect(options));
   cli::Connection connection;
   connection.root = remote->root().handle;
+  connection.root_attr = remote->root().attr;
   connection.read_only = remote->info().read_only;
   connection.close = [remote] { remote->Close(); };
   if (!remote->info().leases) {
@@ -34,12 +39,16 @@ Result<cli::Connection> Connect(const cli::ConnectRequest& request) {
   }
   auto stages = std::make_shared<Stages>(Stages{remote, nullptr});
   stages->cached = std::make_unique<cache::CachedFs>(
-      *remote, SystemClock(), cache::CacheOptions{.ignore_recalls = request.ignore_recalls});
+      *remote, SystemClock(),
+      cache::CacheOptions{.flush_on_close = request.flush,
+                          .ignore_recalls = request.ignore_recalls});
   connection.fs = std::shared_ptr<FileSystem>(stages, stages->cached.get());
   connection.freshness = stages->cached.get();
   connection.set_kernel = [stages](cache::KernelCache* kernel) {
     stages->cached->SetKernel(kernel);
   };
+  connection.flush_all = [stages] { stages->cached->FlushAll(); };
+  connection.unwritten = [stages] { return stages->cached->Unwritten(); };
   return connection;
 }
 
@@ -56,6 +65,10 @@ Result<std::vector<cli::FileSystemRow>> Describe(const cli::ServerAddress& serve
 }  // namespace tarn
 
 int main(int argc, char** argv) {
+  if (const tarn::Status armed = tarn::ArmFaultsFromEnvironment(); !armed.ok()) {
+    tarn::LogError("TARN_FAULTS: {}", armed.error().message);
+    return 1;
+  }
   tarn::cli::Environment environment{
       .version = TARN_VERSION, .connect = tarn::Connect, .describe = tarn::Describe};
   return tarn::cli::Main(argc, argv, environment);

@@ -1,23 +1,14 @@
-#include "client/cache/cached_fs.h"
-
 #include <algorithm>
 #include <utility>
 
-#include "client/cache/cache_txn.h"
-#include "client/cache/handles.h"
+#include "client/cache/cached_fs_inl.h"
 #include "common/limits.h"
-#include "common/posix/rules.h"
+#include "common/posix/permissions.h"
 
 namespace tarn::cache {
 namespace {
 
 constexpr size_t kMaxWorkers = 64;
-
-bool Contains(const Table::Learnable& learnable, Ino ino) {
-  return std::binary_search(learnable.begin(), learnable.end(), ino);
-}
-
-constexpr auto kNothing = [](const auto&, const auto&) {};
 
 }  // namespace
 
@@ -25,13 +16,20 @@ CachedFs::CachedFs(transport::RemoteFs& remote, Clock& clock, const CacheOptions
     : remote_(remote),
       clock_(clock),
       ignore_recalls_(options.ignore_recalls),
+      flush_on_close_(options.flush_on_close),
+      return_batch_(options.return_batch),
+      server_offset_nanos_(clock.Now().ns - clock.BootNanos()),
       lazy_(remote),
       table_(remote.info().hash_key, options.max_nodes),
-      workers_(kMaxWorkers) {
+      workers_(kMaxWorkers),
+      write_behind_(clock, options.write_behind, WriteEnds()) {
   remote_.SetLeaseHolder(this);
 }
 
-CachedFs::~CachedFs() { remote_.SetLeaseHolder(nullptr); }
+CachedFs::~CachedFs() {
+  remote_.SetLeaseHolder(nullptr);
+  write_behind_.Stop();
+}
 
 void CachedFs::SetKernel(KernelCache* kernel) {
   WriterMutexLock lock(&kernel_mu_);
@@ -43,7 +41,9 @@ void CachedFs::Settle() {
   if (kernel_ != nullptr) kernel_->Settle();
 }
 
-bool CachedFs::Valid() const { return clock_.BootNanos() < remote_.valid_until_nanos(); }
+bool CachedFs::Valid() const {
+  return clock_.BootNanos() < remote_.valid_until_nanos();
+}
 
 double CachedFs::Seconds() const {
   const int64_t left = remote_.valid_until_nanos() - clock_.BootNanos();
@@ -66,8 +66,14 @@ bool CachedFs::IsFresh(Ino dir, std::string_view name, Ino child) const {
 }
 
 void CachedFs::Forget(Ino ino) {
-  // What is open lives on its lease.
+  // What is open lives on its lease, and what was written.
   if (lazy_.IsOpen(ino)) return;
+  if (write_behind_.IsDirty(ino)) return write_behind_.FlushThen(ino, [this, ino] { Forget(ino); });
+  {
+    MutexLock lock(&mu_);
+    if (local_locks_.Holds(ino) || handing_.contains(ino)) return;
+  }
+  late_errors_.Forget(ino);
   std::optional<LeaseReturn> lease;
   {
     MutexLock lock(&mu_);
@@ -88,11 +94,17 @@ bool CachedFs::Owns(Handle handle) {
 }
 
 void CachedFs::LearnEntry(const Table::Learnable& learnable, const EntryReply& entry) {
-  if (Contains(learnable, entry.handle.ino)) table_.Learn(entry.handle, entry.attr);
+  const Ino ino = entry.handle.ino;
+  if (Contains(learnable, ino) && !write_behind_.IsDirty(ino))
+    table_.Learn(entry.handle, entry.attr);
 }
 
 void CachedFs::LearnAttr(const Table::Learnable& learnable, const Attr& attr) {
-  if (Contains(learnable, attr.ino)) table_.Learn(attr);
+  if (Contains(learnable, attr.ino) && !write_behind_.IsDirty(attr.ino)) table_.Learn(attr);
+}
+
+void CachedFs::LearnNoCapability(const Table::Learnable& learnable, Ino ino) {
+  if (Contains(learnable, ino)) table_.LearnNoXattr(ino, std::string(posix::kCapabilityName));
 }
 
 void CachedFs::TouchChild(Ino dir, const std::string& name, Touched& touched) {
@@ -100,8 +112,8 @@ void CachedFs::TouchChild(Ino dir, const std::string& name, Touched& touched) {
   touched.names.emplace_back(dir, name);
   MutexLock lock(&mu_);
   const Node* node = table_.Peek(dir);
-  if (node == nullptr) return;
-  const std::optional<Dentry> dentry = table_.FindName(*node, name);
+  const auto dentry = node == nullptr ? std::nullopt : table_.FindName(*node, name);
+  if (!dentry.has_value()) touched.unknown = true;
   if (dentry.has_value() && dentry->ino != kNoIno) touched.inodes.push_back(dentry->ino);
 }
 
@@ -112,128 +124,61 @@ void CachedFs::ReturnUnknown(const std::vector<Ino>& inos) {
   }
 }
 
-// ---- templates ---------------------------------------------------------------------------------
-
-template <class V, class Learn>
-void CachedFs::Ask(const Caller& caller, typename V::Args args, Done<typename V::Reply> done,
-                   Learn learn) {
-  uint64_t start = 0;
-  {
-    MutexLock lock(&mu_);
-    start = table_.Start();
-  }
-  const Caller asking = WithNews(caller);
-  V::Call(remote_, asking, std::move(args),
-          [this, start, news = asking.leases, learn = std::move(learn),
-           done = std::move(done)](Result<typename V::Reply> result) mutable {
-            {
-              MutexLock lock(&mu_);
-              const Table::Learnable learnable = table_.Admit(*news, start);
-              if (!learnable.empty()) learn(learnable, result);
-              table_.End(start);
-            }
-            std::move(done)(std::move(result));
-          });
+void CachedFs::ReturnEvictedSoon(bool enough) {
+  if (!enough || returning_.exchange(true)) return;
+  workers_.Post([this] {
+    ReturnEvicted();
+    returning_.store(false);
+  });
 }
 
-template <class V, class Rule, class Learn>
-void CachedFs::Serve(const Caller& caller, typename V::Args args, Done<typename V::Reply> done,
-                     Rule rule, Learn learn) {
-  if (Valid()) {
-    Result<typename V::Reply> answer = Errno::kBlocked;
-    {
-      MutexLock lock(&mu_);
-      if (Owns(HandleOf(args))) {
-        CacheTxn txn(table_, clock_.Now());
-        answer = rule(txn, caller, args);
-        if (answer.ok()) {
-          ForEachHandleIn(*answer, [&](Handle& handle) {
-            mu_.AssertHeld();
-            const Node* node = table_.Peek(handle.ino);
-            if (node != nullptr) handle = node->handle;
-          });
-        }
-      }
+// As a recall, but unasked: nobody waits for it.
+void CachedFs::ReturnEvicted() {
+  std::vector<LeaseReturn> leases;
+  bool directories = false;
+  {
+    MutexLock lock(&mu_);
+    for (const Table::Evicted& one : table_.TakeEvicted()) {
+      const bool in_use = lazy_.IsOpen(one.ino) || write_behind_.IsDirty(one.ino) ||
+                          local_locks_.Holds(one.ino) || handing_.contains(one.ino);
+      const auto lease = in_use ? std::nullopt : table_.TakeLease(one.ino);
+      if (lease.has_value()) leases.push_back(*lease);
+      directories |= lease.has_value() && one.directory;
     }
-    if (answer.code() != Errno::kBlocked) return std::move(done)(std::move(answer));
-  }
-  Ask<V>(caller, std::move(args), std::move(done), std::move(learn));
-}
-
-template <class V, class Learn>
-void CachedFs::Change(const Caller& caller, typename V::Args args, Touched touched,
-                      Done<typename V::Reply> done, Learn learn) {
-  std::sort(touched.inodes.begin(), touched.inodes.end());
-  touched.inodes.erase(std::unique(touched.inodes.begin(), touched.inodes.end()),
-                       touched.inodes.end());
-  uint64_t start = 0;
-  {
-    MutexLock lock(&mu_);
-    for (const Ino ino : touched.inodes) table_.BeginChange(ino);
-    for (const auto& [dir, name] : touched.names) table_.Doubt(dir, name);
-    start = table_.Start();
   }
   Settle();
-  const Caller asking = WithNews(caller);
-  V::Call(remote_, asking, std::move(args),
-          [this, start, news = asking.leases, touched = std::move(touched),
-           learn = std::move(learn),
-           done = std::move(done)](Result<typename V::Reply> result) mutable {
-            {
-              MutexLock lock(&mu_);
-              const Table::Learnable learnable = table_.Admit(*news, start, touched.inodes);
-              for (const Ino ino : touched.inodes) table_.EndChange(ino);
-              for (const Ino ino : news->changed) {
-                table_.Bar(ino);
-                table_.DropAttr(ino);
-              }
-              for (const auto& [dir, name] : touched.names) table_.Doubt(dir, name);
-              if (result.ok()) learn(learnable, *result);
-              table_.End(start);
-            }
-            if constexpr (kTakesNames<V>) ReturnUnknown(Gone(news->changed, touched.inodes));
-            std::move(done)(std::move(result));
-          });
-}
-
-void CachedFs::WithOpen(OpenId open, absl::AnyInvocable<void(Status) &&> then) {
-  lazy_.Register(open, std::move(then));
-}
-
-template <class V>
-void CachedFs::PassThrough(const Caller& caller, typename V::Args args,
-                           Done<typename V::Reply> done) {
-  WithOpen(args.open, [this, caller, args = std::move(args),
-                       done = std::move(done)](const Status& known) mutable {
-    if (!known.ok()) return std::move(done)(known.error());
-    V::Call(remote_, caller, std::move(args), std::move(done));
-  });
+  {
+    ReaderMutexLock lock(&kernel_mu_);
+    if (kernel_ != nullptr) {
+      for (const LeaseReturn& lease : leases) kernel_->DropData(lease.ino);
+      if (directories) kernel_->DropAllNames();
+    }
+  }
+  for (const LeaseReturn& lease : leases) remote_.ReturnLease(lease);
 }
 
 // ---- verbs that only look ----------------------------------------------------------------------
 
 void CachedFs::Lookup(const Caller& caller, LookupArgs args, Done<EntryReply> done) {
   const bool dots = args.name == "." || args.name == "..";
-  Serve<verbs::Lookup>(
-      caller, args, std::move(done), posix::Lookup,
-      [this, dots, dir = args.dir.ino, name = args.name](
-          const Table::Learnable& learnable,
-          const Result<EntryReply>& result) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
-        if (result.ok()) LearnEntry(learnable, *result);
-        if (dots || !Contains(learnable, dir)) return;
-        if (result.ok()) {
-          table_.LearnName(dir, name, {result->handle.ino, result->attr.type});
-        } else if (result.code() == Errno::kENOENT) {
-          table_.LearnName(dir, name, Dentry{});
-        }
-      });
+  Serve<verbs::Lookup>(caller, args, std::move(done), posix::Lookup,
+                       [this, dots, dir = args.dir.ino, name = args.name](
+                           const Table::Learnable& learnable, const Result<EntryReply>& result)
+                           ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+                             if (result.ok()) LearnEntry(learnable, *result);
+                             if (dots || !Contains(learnable, dir)) return;
+                             if (result.ok()) {
+                               table_.LearnName(dir, name, {result->handle.ino, result->attr.type});
+                             } else if (result.code() == Errno::kENOENT) {
+                               table_.LearnName(dir, name, Dentry{});
+                             }
+                           });
 }
 
 void CachedFs::GetAttr(const Caller& caller, GetAttrArgs args, Done<AttrReply> done) {
   Serve<verbs::GetAttr>(
       caller, args, std::move(done), posix::GetAttr,
-      [this, inode = args.inode](const Table::Learnable& learnable,
-                                 const Result<AttrReply>& result)
+      [this, inode = args.inode](const Table::Learnable& learnable, const Result<AttrReply>& result)
           ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
             if (result.ok()) LearnEntry(learnable, {inode, result->attr});
           });
@@ -278,27 +223,27 @@ void CachedFs::ReadDir(const Caller& caller, ReadDirArgs args, Done<ReadDirReply
         }
         return reply;
       },
-      [this, args](const Table::Learnable& learnable,
-                   const Result<ReadDirReply>& result) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
-        if (!result.ok()) return;
-        for (const DirEntry& entry : result->entries) {
-          if (entry.entry.has_value()) LearnEntry(learnable, *entry.entry);
-        }
-        if (Contains(learnable, args.dir.ino)) table_.LearnListing(args, *result);
-      });
+      [this, args](const Table::Learnable& learnable, const Result<ReadDirReply>& result)
+          ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+            if (!result.ok()) return;
+            for (const DirEntry& entry : result->entries) {
+              if (entry.entry.has_value()) LearnEntry(learnable, *entry.entry);
+            }
+            if (Contains(learnable, args.dir.ino)) table_.LearnListing(args, *result);
+          });
 }
 
 void CachedFs::GetXattr(const Caller& caller, GetXattrArgs args, Done<GetXattrReply> done) {
   // trusted.* is absent for all but root, whatever there is.
   const bool telling = caller.uid == 0 || !args.name.starts_with("trusted.");
-  Serve<verbs::GetXattr>(
-      caller, args, std::move(done), posix::GetXattr,
-      [this, telling, ino = args.inode.ino, name = args.name](
-          const Table::Learnable& learnable,
-          const Result<GetXattrReply>& result) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
-        const bool absent = telling && result.code() == Errno::kENODATA;
-        if (absent && Contains(learnable, ino)) table_.LearnNoXattr(ino, name);
-      });
+  Serve<verbs::GetXattr>(caller, args, std::move(done), posix::GetXattr,
+                         [this, telling, ino = args.inode.ino, name = args.name](
+                             const Table::Learnable& learnable, const Result<GetXattrReply>& result)
+                             ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+                               const bool absent = telling && result.code() == Errno::kENODATA;
+                               if (absent && Contains(learnable, ino))
+                                 table_.LearnNoXattr(ino, name);
+                             });
 }
 
 void CachedFs::ListXattr(const Caller& caller, ListXattrArgs args, Done<ListXattrReply> done) {
@@ -306,12 +251,15 @@ void CachedFs::ListXattr(const Caller& caller, ListXattrArgs args, Done<ListXatt
 }
 
 void CachedFs::StatFs(const Caller& caller, StatFsArgs args, Done<StatFsReply> done) {
-  remote_.StatFs(caller, args, std::move(done));
+  write_behind_.FlushAllThen([this, caller, args, done = std::move(done)]() mutable {
+    remote_.StatFs(caller, args, std::move(done));
+  });
 }
 
 // ---- opens -------------------------------------------------------------------------------------
 
 void CachedFs::Open(const Caller& caller, OpenArgs args, Done<OpenReply> done) {
+  late_errors_.NoteOpen(args.open);
   if (args.truncate) {
     return Change<verbs::Open>(
         caller, args, {.inodes = {args.inode.ino}}, std::move(done),
@@ -325,13 +273,14 @@ void CachedFs::Open(const Caller& caller, OpenArgs args, Done<OpenReply> done) {
         lazy_.Add(who, what);  // under mu_, so that a recall finds it
         return reply;
       },
-      [this](const Table::Learnable& learnable,
-             const Result<OpenReply>& result) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
-        if (result.ok()) LearnAttr(learnable, result->attr);
-      });
+      [this](const Table::Learnable& learnable, const Result<OpenReply>& result)
+          ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+            if (result.ok()) LearnAttr(learnable, result->attr);
+          });
 }
 
 void CachedFs::Create(const Caller& caller, CreateArgs args, Done<CreateReply> done) {
+  late_errors_.NoteOpen(args.open);
   Touched touched;
   TouchChild(args.dir.ino, args.name, touched);
   Change<verbs::Create>(
@@ -340,128 +289,18 @@ void CachedFs::Create(const Caller& caller, CreateArgs args, Done<CreateReply> d
                                                    const CreateReply& reply)
           ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
             LearnEntry(learnable, reply.entry);
+            if (reply.created) LearnNoCapability(learnable, reply.entry.handle.ino);
             if (!Contains(learnable, dir)) return;
             table_.LearnName(dir, name, {reply.entry.handle.ino, reply.entry.attr.type});
           });
 }
 
 void CachedFs::CreateTmp(const Caller& caller, CreateTmpArgs args, Done<CreateReply> done) {
+  late_errors_.NoteOpen(args.open);
   Change<verbs::CreateTmp>(
       caller, args, {}, std::move(done),
       [this](const Table::Learnable& learnable, const CreateReply& reply)
           ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { LearnEntry(learnable, reply.entry); });
-}
-
-void CachedFs::Release(const Caller& caller, ReleaseArgs args, Done<Unit> done) {
-  if (lazy_.Drop(args.open)) return std::move(done)(Unit{});
-  WithOpen(args.open, [this, caller, args, done = std::move(done)](const Status&) mutable {
-    remote_.Release(caller, args, std::move(done));
-  });
-}
-
-void CachedFs::Flush(const Caller& caller, FlushArgs args, Done<Unit> done) {
-  PassThrough<verbs::Flush>(caller, args, std::move(done));
-}
-void CachedFs::GetLock(const Caller& caller, GetLockArgs args, Done<GetLockReply> done) {
-  PassThrough<verbs::GetLock>(caller, args, std::move(done));
-}
-void CachedFs::SetLock(const Caller& caller, SetLockArgs args, Done<Unit> done) {
-  PassThrough<verbs::SetLock>(caller, args, std::move(done));
-}
-void CachedFs::Seek(const Caller& caller, SeekArgs args, Done<SeekReply> done) {
-  PassThrough<verbs::Seek>(caller, args, std::move(done));
-}
-void CachedFs::Fsync(const Caller& caller, FsyncArgs args, Done<Unit> done) {
-  remote_.Fsync(caller, args, std::move(done));
-}
-
-// ---- contents ----------------------------------------------------------------------------------
-
-void CachedFs::Read(const Caller& caller, ReadArgs args, Done<ReadReply> done) {
-  WithOpen(args.open, [this, caller, args, done = std::move(done)](const Status& known) mutable {
-    if (!known.ok()) return std::move(done)(known.error());
-    ReadNow(caller, args, std::move(done));
-  });
-}
-
-// Data that a recall overtook must not reach the kernel, which would keep it: asked again, it is
-// what the lease after that recall covers. Whether it did is asked when nothing can come between
-// the question and the handing over.
-void CachedFs::ReadNow(const Caller& caller, const ReadArgs& args, Done<ReadReply> done) {
-  uint64_t start = 0;
-  {
-    MutexLock lock(&mu_);
-    start = table_.Start();
-  }
-  const Caller asking = WithNews(caller);
-  remote_.Read(asking, args,
-               [this, start, caller, args, news = asking.leases,
-                done = std::move(done)](Result<ReadReply> result) mutable {
-                 if (!result.ok()) {
-                   EndRead(start, args.inode.ino, *news);
-                   return std::move(done)(std::move(result));
-                 }
-                 bool overtaken = false;
-                 HandOver([&] {
-                   overtaken = EndRead(start, args.inode.ino, *news);
-                   if (!overtaken) std::move(done)(std::move(result));
-                 });
-                 if (overtaken) ReadNow(caller, args, std::move(done));
-               });
-}
-
-bool CachedFs::EndRead(uint64_t start, Ino ino, const LeaseNews& news) {
-  MutexLock lock(&mu_);
-  table_.Admit(news, start);
-  const bool overtaken = table_.RecalledSince(ino, start);
-  table_.End(start);
-  return overtaken;
-}
-
-void CachedFs::HandOver(absl::FunctionRef<void()> hand_over) {
-  ReaderMutexLock lock(&kernel_mu_);
-  if (kernel_ != nullptr) {
-    kernel_->RunGated(hand_over);
-  } else {
-    hand_over();
-  }
-}
-
-void CachedFs::Write(const Caller& caller, WriteArgs arguments, Done<WriteReply> done) {
-  WithOpen(arguments.open, [this, caller, args = std::move(arguments),
-                            done = std::move(done)](const Status& known) mutable {
-    if (!known.ok()) return std::move(done)(known.error());
-    const Ino ino = args.inode.ino;
-    Change<verbs::Write>(
-        caller, std::move(args), {.inodes = {ino}}, std::move(done),
-        [this](const Table::Learnable& learnable, const WriteReply& reply)
-            ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { LearnAttr(learnable, reply.attr); });
-  });
-}
-
-void CachedFs::Allocate(const Caller& caller, AllocateArgs arguments, Done<AttrReply> done) {
-  WithOpen(arguments.open, [this, caller, args = arguments,
-                            done = std::move(done)](const Status& known) mutable {
-    if (!known.ok()) return std::move(done)(known.error());
-    Change<verbs::Allocate>(
-        caller, args, {.inodes = {args.inode.ino}}, std::move(done),
-        [this](const Table::Learnable& learnable, const AttrReply& reply)
-            ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { LearnAttr(learnable, reply.attr); });
-  });
-}
-
-void CachedFs::CopyRange(const Caller& caller, CopyRangeArgs arguments,
-                         Done<CopyRangeReply> done) {
-  WithOpen(arguments.source_open, [this, caller, args = arguments,
-                                   done = std::move(done)](const Status& source) mutable {
-    if (!source.ok()) return std::move(done)(source.error());
-    WithOpen(args.target_open, [this, caller, args,
-                                done = std::move(done)](const Status& target) mutable {
-      if (!target.ok()) return std::move(done)(target.error());
-      Change<verbs::CopyRange>(caller, args, {.inodes = {args.target.ino}}, std::move(done),
-                               kNothing);
-    });
-  });
 }
 
 // ---- changes of metadata -----------------------------------------------------------------------
@@ -470,13 +309,13 @@ void CachedFs::CopyRange(const Caller& caller, CopyRangeArgs arguments,
 // the open first.
 void CachedFs::SetAttr(const Caller& caller, SetAttrArgs arguments, Done<AttrReply> done) {
   const Ino ino = arguments.inode.ino;
-  lazy_.RegisterAll(ino, [this, caller, args = std::move(arguments),
-                          done = std::move(done)]() mutable {
-    Change<verbs::SetAttr>(
-        caller, args, {.inodes = {args.inode.ino}}, std::move(done),
-        [this](const Table::Learnable& learnable, const AttrReply& reply)
-            ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { LearnAttr(learnable, reply.attr); });
-  });
+  lazy_.RegisterAll(
+      ino, [this, caller, args = std::move(arguments), done = std::move(done)]() mutable {
+        Change<verbs::SetAttr>(
+            caller, args, {.inodes = {args.inode.ino}}, std::move(done),
+            [this](const Table::Learnable& learnable, const AttrReply& reply)
+                ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { LearnAttr(learnable, reply.attr); });
+      });
 }
 
 void CachedFs::SetXattr(const Caller& caller, SetXattrArgs arguments, Done<Unit> done) {
@@ -489,11 +328,11 @@ void CachedFs::SetXattr(const Caller& caller, SetXattrArgs arguments, Done<Unit>
 
 void CachedFs::RemoveXattr(const Caller& caller, RemoveXattrArgs arguments, Done<Unit> done) {
   const Ino ino = arguments.inode.ino;
-  lazy_.RegisterAll(ino, [this, caller, ino, args = std::move(arguments),
-                          done = std::move(done)]() mutable {
-    Change<verbs::RemoveXattr>(caller, std::move(args), {.inodes = {ino}}, std::move(done),
-                               kNothing);
-  });
+  lazy_.RegisterAll(
+      ino, [this, caller, ino, args = std::move(arguments), done = std::move(done)]() mutable {
+        Change<verbs::RemoveXattr>(caller, std::move(args), {.inodes = {ino}}, std::move(done),
+                                   kNothing);
+      });
 }
 
 template <class V>
@@ -524,8 +363,7 @@ void CachedFs::Link(const Caller& caller, LinkArgs args, Done<EntryReply> done) 
   Change<verbs::Link>(
       caller, args, {.inodes = {args.inode.ino, dir}, .names = {{dir, args.new_name}}},
       std::move(done),
-      [this, dir, name = args.new_name](const Table::Learnable& learnable,
-                                        const EntryReply& reply)
+      [this, dir, name = args.new_name](const Table::Learnable& learnable, const EntryReply& reply)
           ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
             LearnEntry(learnable, reply);
             if (!Contains(learnable, dir)) return;

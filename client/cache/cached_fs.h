@@ -9,33 +9,35 @@
 // file that is removed elsewhere stays, and a right once given is kept. Until then the lease itself
 // pins the inode.
 //
+// Writes to a file under its exclusive lease are put into a WriteBehind and answered; before the
+// server is asked about the file it is told of them, but for a glimpse.
+//
 // The order of a recall: bar and forget (OnRecall) -> replies on their way to the kernel have
-// arrived (Settle) -> lazy opens are registered -> the kernel has forgotten -> the answer. Steps
-// that wait run on workers; one that is stuck behind a request of this mount is done again by
-// force.
+// arrived (Settle) -> lazy opens are registered, what was written is told -> the kernel has
+// forgotten -> the answer. Steps that wait run on workers; one that is stuck behind a request of
+// this mount is done again by force.
 #pragma once
 
+#include <atomic>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "client/cache/kernel.h"
 #include "client/cache/lazy_opens.h"
+#include "client/cache/options.h"
 #include "client/cache/table.h"
 #include "client/cache/workers.h"
-#include "client/transport/options.h"
 #include "client/transport/remote_fs.h"
 #include "common/clock.h"
+#include "common/lock_ledger.h"
 #include "common/sync.h"
 #include "common/verbs.h"
 
 namespace tarn::cache {
-
-struct CacheOptions {
-  size_t max_nodes = 131'072;  // inodes about which something is remembered
-  bool ignore_recalls = false;  // answers without doing: for tests, which must notice
-};
 
 // Thread safety: safe. Verbs answer on the caller's thread or on one of the transport's.
 // Lock order: mu_ is a leaf; the kernel's end, the transport and `done` are called outside it.
@@ -48,6 +50,10 @@ class CachedFs final : public FileSystem, public Freshness, private transport::L
 
   // Whose caches recalls must empty; null: nobody's.
   void SetKernel(KernelCache* kernel) ABSL_LOCKS_EXCLUDED(kernel_mu_);
+  // Returns when the server has been told all that was written, as long as that takes. Not from
+  // within a completion.
+  void FlushAll();
+  std::string Unwritten() const { return write_behind_.Summary(); }  // what that waits for
 
   double Seconds() const override;
   bool IsFresh(const Attr& attr) const override;
@@ -64,7 +70,10 @@ class CachedFs final : public FileSystem, public Freshness, private transport::L
   struct Touched {
     std::vector<Ino> inodes;
     std::vector<std::pair<Ino, std::string>> names;
+    bool unknown = false;  // or an inode whose name is not known
   };
+  using Overlap = WriteBehind::Overlap;
+  enum class Local { kDone, kNoRoom, kNo };
   struct RecallTask;
 
   // Leases hold: what the table knows is true.
@@ -85,10 +94,16 @@ class CachedFs final : public FileSystem, public Freshness, private transport::L
   template <class V, class Learn>
   void Change(const Caller& caller, typename V::Args args, Touched touched,
               Done<typename V::Reply> done, Learn learn);
+  template <class V, class Learn>
+  void ChangeNow(const Caller& caller, typename V::Args args, Touched touched,
+                 Done<typename V::Reply> done, Learn learn);
+  template <class Reply>
+  void ShowWritten(Reply& reply) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   template <class V>
   void Make(const Caller& caller, typename V::Args args, Done<EntryReply> done);
   template <class V>
   void Remove(const Caller& caller, typename V::Args args, Done<Unit> done);
+  void ReadWithOpen(const Caller& caller, const ReadArgs& args, Done<ReadReply> done);
   void ReadNow(const Caller& caller, const ReadArgs& args, Done<ReadReply> done);
   // True: a recall of the inode has overtaken the reply.
   bool EndRead(uint64_t start, Ino ino, const LeaseNews& news);
@@ -99,6 +114,46 @@ class CachedFs final : public FileSystem, public Freshness, private transport::L
   template <class V>
   void PassThrough(const Caller& caller, typename V::Args args, Done<typename V::Reply> done);
 
+  // ---- writing.cc: under an exclusive lease ----
+  WriteBehind::Ends WriteEnds();
+  Local WriteLocally(const Caller& caller, WriteArgs& args, Result<WriteReply>& reply);
+  // Reads what is not told yet. kAll: answered; kSome: the server must be told first.
+  Overlap ReadWritten(const ReadArgs& args, Done<ReadReply>& done);
+  void FlushThen(const Touched& touched, WriteBehind::Then then);
+  void Tell(const Caller& caller, WriteArgs args, Done<WriteReply> done);
+  void OnTold(const Attr& attr);
+  void OnWriteFailed(Ino ino, const Error& error, const std::vector<OpenId>& opens);
+  // What the open permits, as far as is known here; kNone: the server must say.
+  OpenAccess AccessOf(OpenId open) const;
+  void Close(const Caller& caller, const FlushArgs& args, Done<Unit> done);
+  // With flush=sync: something of the inode was written and not synced since the last call.
+  bool TakeUnsynced(Ino ino);
+  // The server's time, at the latest.
+  Timestamp ServerNow() const;
+  void NoteTime(const LeaseNews& news);
+  void LearnNoCapability(const Table::Learnable& learnable, Ino ino)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // A glimpse of what is being written, or nothing.
+  std::optional<Glimpse> LookAt(uint64_t event, Ino ino) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
+  // ---- locking.cc: likewise ----
+  enum class LockPlace { kHere, kHandOver, kServer };
+  struct LockHandOver {
+    std::vector<SetLockArgs> locks;
+    std::vector<WriteBehind::Then> waiting;
+  };
+  // The file's locks may be granted here.
+  bool MayLock(Ino ino) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  LockPlace LockLocally(const SetLockArgs& args, Result<Unit>& answer)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // True: the file's locks are being handed over; `again` is taken and run afterwards.
+  bool AwaitHandOver(Ino ino, WriteBehind::Then& again) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Tells the server of the file's locks, all that are here; then runs `then`.
+  void HandOverLocks(Ino ino, WriteBehind::Then then);
+  void EndHandOver(Ino ino);
+  void DropLocks(const Caller& caller, const FlushArgs& args, Done<Unit> done);
+  void DropLocksOf(Ino ino, OpenId open, WriteBehind::Then then);
+
   void LearnEntry(const Table::Learnable& learnable, const EntryReply& entry)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void LearnAttr(const Table::Learnable& learnable, const Attr& attr)
@@ -107,6 +162,10 @@ class CachedFs final : public FileSystem, public Freshness, private transport::L
   void TouchChild(Ino dir, const std::string& name, Touched& touched);
   // Leases on inodes that nobody here can name any more go back.
   void ReturnUnknown(const std::vector<Ino>& inos);
+
+  // Leases on what was forgotten for want of room go back, once there are some together.
+  void ReturnEvictedSoon(bool enough);
+  void ReturnEvicted();
 
   // ---- recalls.cc ----
   void OnRecall(uint64_t event, Recall recall) override;
@@ -118,14 +177,24 @@ class CachedFs final : public FileSystem, public Freshness, private transport::L
   transport::RemoteFs& remote_;
   Clock& clock_;
   const bool ignore_recalls_;
+  const FlushOnClose flush_on_close_;
+  const size_t return_batch_;
+  std::atomic<bool> returning_ = false;
+  LateErrors late_errors_;
+  std::atomic<int64_t> server_offset_nanos_;  // of its wall clock to our CLOCK_BOOTTIME
   LazyOpens lazy_;
   mutable Mutex mu_;
   Table table_ ABSL_GUARDED_BY(mu_);
+  absl::flat_hash_set<Ino> unsynced_ ABSL_GUARDED_BY(mu_);
+  LockLedger local_locks_ ABSL_GUARDED_BY(mu_);
+  absl::flat_hash_map<Ino, LockHandOver> handing_ ABSL_GUARDED_BY(mu_);
+  absl::flat_hash_map<Ino, uint32_t> remote_locking_ ABSL_GUARDED_BY(mu_);  // asked the server
 
   // Held shared while the kernel's end is called.
   Mutex kernel_mu_ ABSL_ACQUIRED_BEFORE(mu_);
   KernelCache* kernel_ ABSL_GUARDED_BY(kernel_mu_) = nullptr;
-  Workers workers_;  // last: they use the others
+  Workers workers_;           // they use what is above
+  WriteBehind write_behind_;  // last: it uses them
 };
 
 }  // namespace tarn::cache

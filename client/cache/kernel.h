@@ -10,6 +10,9 @@
 
 namespace tarn::cache {
 
+// What close(2) waits for: that the server has what was written, that it is durable, or nothing.
+enum class FlushOnClose { kClose, kSync, kFsync };
+
 // The kernel's own caches of one mount, for the cache to empty. Implemented by client/fuse.
 // Thread safety: safe; never called with a lock held.
 class KernelCache {

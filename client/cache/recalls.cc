@@ -22,12 +22,18 @@ void CachedFs::OnRecall(uint64_t event, Recall recall) {
   if (ignore_recalls_) return remote_.AnswerRecall(event);
   auto task = std::make_shared<RecallTask>();
   task->event = event;
+  std::optional<Glimpse> glimpse;
   {
     MutexLock lock(&mu_);
-    // A change of ours holds the directory's lock in the kernel, and may wait for this very answer.
-    if (table_.Changing(recall.ino)) task->manner = KernelCache::Manner::kForced;
-    table_.Apply(recall);
+    if (recall.to == LeaseMode::kExclusive) glimpse = LookAt(event, recall.ino);
+    if (!glimpse.has_value()) {
+      // A change of ours holds the directory's lock in the kernel, and may wait for this very
+      // answer.
+      if (table_.Changing(recall.ino)) task->manner = KernelCache::Manner::kForced;
+      table_.Apply(recall);
+    }
   }
+  if (glimpse.has_value()) return remote_.AnswerGlimpse(*glimpse);
   task->recall = std::move(recall);
   workers_.PostWatched([this, task] { RegisterThenEmpty(task, task->manner); }, kPatience,
                        [this, task] { EmptyByForce(task); });
@@ -36,11 +42,22 @@ void CachedFs::OnRecall(uint64_t event, Recall recall) {
 void CachedFs::RegisterThenEmpty(const std::shared_ptr<RecallTask>& task,
                                  KernelCache::Manner manner) {
   Settle();
-  if (!lazy_.IsOpen(task->recall.ino)) return EmptyKernel(task, manner);
-  // The answer comes on a thread that must not wait.
-  lazy_.RegisterAll(task->recall.ino, [this, task, manner] {
+  const Ino ino = task->recall.ino;
+  if (task->recall.directory && !lazy_.IsOpen(ino)) return EmptyKernel(task, manner);
+  // The answers come on threads that must not wait.
+  auto empty = [this, task, manner] {
     workers_.PostWatched([this, task, manner] { EmptyKernel(task, manner); }, kPatience,
                          [this, task] { EmptyByForce(task); });
+  };
+  bool at_once = false;
+  {
+    MutexLock lock(&mu_);
+    at_once = !lazy_.IsOpen(ino) && !write_behind_.IsDirty(ino) && !local_locks_.Holds(ino) &&
+              !handing_.contains(ino);
+  }
+  if (at_once) return EmptyKernel(task, manner);
+  lazy_.RegisterAll(ino, [this, ino, empty] {
+    write_behind_.FlushThen(ino, [this, ino, empty] { HandOverLocks(ino, empty); });
   });
 }
 
@@ -60,7 +77,7 @@ void CachedFs::EmptyKernel(const std::shared_ptr<RecallTask>& task, KernelCache:
     } else if (recall.to == LeaseMode::kNone) {
       kernel_->DropData(recall.ino);
       if (recall.directory) kernel_->DropAllNames();
-    } else {
+    } else if (recall.directory) {
       kernel_->DropAttr(recall.ino);
       for (const std::string& name : recall.names) kernel_->DropName(recall.ino, name, manner);
     }
@@ -77,7 +94,16 @@ void CachedFs::OnLeasesLost(bool reclaim) {
     for (const OpenArgs& open : lazy_.TakeAll()) {
       remote_.HoldOpen(open.inode, open.open, open.access);
     }
+    for (const Handle& inode : write_behind_.Dirty()) remote_.HoldWritten(inode);
+    MutexLock lock(&mu_);
+    for (const SetLockArgs& held : local_locks_.All()) remote_.HoldLock(held);
+    for (const auto& [ino, handing] : handing_) {
+      for (const SetLockArgs& held : handing.locks) remote_.HoldLock(held);
+    }
+    local_locks_.Clear();
   }
+  // Told as soon as the server hears us, or lost with the session.
+  write_behind_.FlushAllThen([] {});
   ReaderMutexLock lock(&kernel_mu_);
   if (kernel_ == nullptr) return;
   kernel_->Settle();

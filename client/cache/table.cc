@@ -1,6 +1,7 @@
 #include "client/cache/table.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace tarn::cache {
 namespace {
@@ -34,11 +35,13 @@ Table::Learnable Table::Admit(const LeaseNews& news, uint64_t start, const std::
   Learnable learnable;
   for (const Grant& grant : news.grants) {
     if (grant.mode < LeaseMode::kShared) continue;
-    uint64_t& sequence = leases_[grant.ino];
-    sequence = std::max(sequence, grant.sequence);
+    Lease& lease = leases_[grant.ino];
+    const bool newest = grant.sequence >= lease.sequence;
+    lease.sequence = std::max(lease.sequence, grant.sequence);
     if (start < all_barred_) continue;
     const auto barred = barriers_.find(grant.ino);
     if (barred != barriers_.end() && barred->second.any > start) continue;
+    if (newest) lease.exclusive = grant.mode == LeaseMode::kExclusive;
     const bool is_own = std::find(own.begin(), own.end(), grant.ino) != own.end();
     const auto changing = changing_.find(grant.ino);
     if ((changing == changing_.end() ? 0 : changing->second) > (is_own ? 1u : 0u)) continue;
@@ -46,6 +49,11 @@ Table::Learnable Table::Admit(const LeaseNews& news, uint64_t start, const std::
   }
   std::sort(learnable.begin(), learnable.end());
   return learnable;
+}
+
+bool Table::MayWrite(Ino ino) const {
+  const auto it = leases_.find(ino);
+  return it != leases_.end() && it->second.exclusive;
 }
 
 bool Table::RecalledSince(Ino ino, uint64_t start) const {
@@ -58,7 +66,14 @@ void Table::Bar(Ino ino) { barriers_[ino].any = ++clock_; }
 
 void Table::Apply(const Recall& recall) {
   Barrier& barrier = barriers_[recall.ino];
-  barrier.any = barrier.recall = ++clock_;
+  barrier.any = ++clock_;
+  if (!recall.directory && recall.to != LeaseMode::kNone) {
+    // What is known stays true; only it is not ours to change any more.
+    const auto lease = leases_.find(recall.ino);
+    if (lease != leases_.end()) lease->second.exclusive = false;
+    return;
+  }
+  barrier.recall = clock_;
   if (recall.to == LeaseMode::kNone) {
     Erase(recall.ino);
     leases_.erase(recall.ino);
@@ -108,6 +123,7 @@ void Table::Clear() {
   all_barred_ = ++clock_;
   nodes_.clear();
   ages_.clear();
+  evicted_.clear();
   leases_.clear();
 }
 
@@ -116,7 +132,7 @@ std::optional<LeaseReturn> Table::TakeLease(Ino ino) {
   Erase(ino);
   const auto it = leases_.find(ino);
   if (it == leases_.end()) return std::nullopt;
-  const LeaseReturn lease{ino, it->second};
+  const LeaseReturn lease{ino, it->second.sequence};
   leases_.erase(it);
   return lease;
 }
@@ -126,7 +142,11 @@ Node* Table::MakeNode(Handle handle) {
   if (slot == nullptr) {
     slot = std::make_unique<Node>();
     slot->age = ages_.insert(ages_.end(), handle.ino);
-    if (nodes_.size() > max_nodes_) Erase(ages_.front());
+    if (nodes_.size() > max_nodes_) {
+      const Ino oldest = ages_.front();
+      evicted_.push_back({oldest, nodes_.at(oldest)->dir != nullptr});
+      Erase(oldest);
+    }
   }
   Node* node = nodes_[handle.ino].get();
   node->handle = handle;
@@ -154,6 +174,12 @@ void Table::Learn(Handle handle, const Attr& attr) {
 void Table::Learn(const Attr& attr) {
   const auto it = nodes_.find(attr.ino);
   if (it != nodes_.end()) Learn(it->second->handle, attr);
+}
+
+void Table::Replace(const Attr& attr) {
+  const auto it = nodes_.find(attr.ino);
+  if (it == nodes_.end() || !it->second->has_attr) return;
+  it->second->attr = attr;
 }
 
 void Table::LearnNoXattr(Ino ino, const std::string& name) {
@@ -234,13 +260,10 @@ bool Table::CanList(const Node& node) const {
   return node.dir != nullptr && node.dir->complete && node.dir->unknown.empty();
 }
 
-std::vector<Ino> Table::Oldest(size_t limit) const {
-  std::vector<Ino> oldest;
-  for (const Ino ino : ages_) {
-    if (oldest.size() == limit) break;
-    if (nodes_.at(ino)->dir == nullptr) oldest.push_back(ino);
-  }
-  return oldest;
+std::vector<Table::Evicted> Table::TakeEvicted() {
+  std::vector<Evicted> evicted = std::exchange(evicted_, {});
+  std::erase_if(evicted, [this](const Evicted& one) { return nodes_.contains(one.ino); });
+  return evicted;
 }
 
 }  // namespace tarn::cache

@@ -66,6 +66,8 @@ class Table {
   // A recall of `ino` has come since: data read then may be older than the lease.
   bool RecalledSince(Ino ino, uint64_t start) const;
   bool Changing(Ino ino) const { return changing_.contains(ino); }
+  // The exclusive lease of the file is held.
+  bool MayWrite(Ino ino) const;
 
   // ---- what ends knowledge ----
   void Bar(Ino ino);
@@ -83,6 +85,9 @@ class Table {
   void Learn(Handle handle, const Attr& attr);
   // Of an inode whose tag is known already; else nothing is learnt.
   void Learn(const Attr& attr);
+  // Of a file under its exclusive lease: what a local write makes of it, or what the server makes
+  // of what it has been told, whatever their versions. Nothing if it is not known.
+  void Replace(const Attr& attr);
   void LearnNoXattr(Ino ino, const std::string& name);
   void LearnTarget(Ino ino, const std::string& target);
   void LearnName(Ino dir, const std::string& name, const Dentry& dentry);
@@ -98,10 +103,19 @@ class Table {
 
   size_t nodes() const { return nodes_.size(); }
   size_t leases() const { return leases_.size(); }
-  // The longest unused inodes with a lease, directories left out: at most `limit`.
-  std::vector<Ino> Oldest(size_t limit) const;
+  // Inodes that were forgotten for want of room and not learnt again: their leases are still held.
+  struct Evicted {
+    Ino ino = kNoIno;
+    bool directory = false;
+  };
+  std::vector<Evicted> TakeEvicted();
+  size_t evicted() const { return evicted_.size(); }
 
  private:
+  struct Lease {
+    uint64_t sequence = 0;  // the last one seen
+    bool exclusive = false;
+  };
   struct Barrier {
     uint64_t any = 0;
     uint64_t recall = 0;
@@ -124,9 +138,10 @@ class Table {
   absl::flat_hash_map<Ino, Barrier> barriers_;
   size_t prune_at_ = 1024;
   absl::flat_hash_map<Ino, uint32_t> changing_;
-  absl::flat_hash_map<Ino, uint64_t> leases_;  // to the last sequence seen
+  absl::flat_hash_map<Ino, Lease> leases_;
   absl::flat_hash_map<Ino, std::unique_ptr<Node>> nodes_;
   std::list<Ino> ages_;
+  std::vector<Evicted> evicted_;
 };
 
 }  // namespace tarn::cache

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "absl/time/clock.h"
+#include "common/timed_wait.h"
 
 namespace tarn::cache {
 namespace {
@@ -61,7 +61,8 @@ void Workers::Work() {
       jobs_.pop_front();
       if (job.stuck) {
         id = ++last_running_;
-        watched_[id] = {absl::Now() + job.patience, std::move(job.stuck)};
+        watched_[id] = {MonotonicNanos() + absl::ToInt64Nanoseconds(job.patience),
+                        std::move(job.stuck)};
       }
     }
     std::move(job.task)();
@@ -81,12 +82,12 @@ void Workers::Watch() {
     {
       MutexLock lock(&mu_);
       if (quiet > kQuietLooks) mu_.Await(absl::Condition(&watched));
-      mu_.AwaitWithTimeout(absl::Condition(&stopping), kLookEvery);
+      AwaitFor(mu_, absl::Condition(&stopping), kLookEvery);
       if (stopping_) return;
       quiet = watched_.empty() ? quiet + 1 : 0;
-      const absl::Time now = absl::Now();
+      const int64_t now = MonotonicNanos();
       absl::erase_if(watched_, [&](auto& entry) {
-        if (entry.second.due > now) return false;
+        if (entry.second.due_nanos > now) return false;
         stuck.push_back(std::move(entry.second.stuck));
         return true;
       });

@@ -46,7 +46,7 @@ class Workers {
   std::deque<Job> jobs_ ABSL_GUARDED_BY(mu_);
   std::vector<std::thread> threads_ ABSL_GUARDED_BY(mu_);
   struct Running {
-    absl::Time due;
+    int64_t due_nanos = 0;  // MonotonicNanos
     Task stuck;
   };
   uint64_t last_running_ ABSL_GUARDED_BY(mu_) = 0;

@@ -8,6 +8,7 @@
 
 #include "client/cli/mount_command.h"
 #include "client/cli/status_command.h"
+#include "client/cli/sync_command.h"
 #include "client/cli/umount_command.h"
 
 namespace tarn::cli {
@@ -56,6 +57,19 @@ void AddUmount(CLI::App& app, UmountRequest& request) {
   command->add_option("directory", request.directory, "the mount point")->required();
   command->add_flag("--lazy", request.lazy,
                     "detach it from the tree now; who uses it may finish; does not wait");
+  command->add_flag("--force", request.force,
+                    "detach it even if it is used, and kill the daemon if it does not end within "
+                    "seconds: what it had not written to the server is lost");
+  command->footer("While the server is away this waits for it if anything is left to write (the "
+                  "log says what), else not.\n" +
+                  std::string(kExitCodes));
+}
+
+void AddSync(CLI::App& app, std::string& directory) {
+  CLI::App* command = app.add_subcommand(
+      "sync", "Wait until all that a mount has acknowledged would survive power loss");
+  command->group("Mounts");
+  command->add_option("directory", directory, "the mount point, or a place in it")->required();
   command->footer(kExitCodes);
 }
 
@@ -78,9 +92,10 @@ int TarnMain(int argc, char** argv, const Environment& environment) {
   app.footer("'tarn COMMAND --help' says more of each.\n" + std::string(kExitCodes));
   MountRequest mount;
   UmountRequest umount;
-  std::string server;
+  std::string server, synced;
   AddMount(app, mount);
   AddUmount(app, umount);
+  AddSync(app, synced);
   AddStatus(app, server);
   // CLI11 would only say that a command is missing.
   if (argc > 1 && argv[1][0] != '-' && !HasCommand(app, argv[1])) {
@@ -90,6 +105,7 @@ int TarnMain(int argc, char** argv, const Environment& environment) {
   if (int code = Parse(app, argc, argv); code >= 0) return code;
   if (app.got_subcommand("mount")) return RunMount(mount, environment);
   if (app.got_subcommand("umount")) return RunUmount(umount);
+  if (app.got_subcommand("sync")) return RunSync(synced);
   return RunStatus(server, environment);
 }
 
@@ -122,11 +138,35 @@ int HelperMain(int argc, char** argv, const Environment& environment) {
   return RunMount(request, environment);
 }
 
+// umount.tarn DIR [-flnrv] [-t TYPE] [-N NAMESPACE]
+int UmountHelperMain(int argc, char** argv, const Environment& environment) {
+  CLI::App app("Unmounts a Tarn file system and waits for its daemon; called by umount(8).",
+               "umount.tarn");
+  app.set_version_flag("-V,--version", "umount.tarn " + environment.version);
+  UmountRequest request{.program = "umount.tarn"};
+  bool quiet = false;
+  std::string type, name_space;
+  app.add_option("directory", request.directory, "the mount point")->required();
+  app.add_flag("-l", request.lazy, "as tarn umount --lazy");
+  app.add_flag("-f", request.force, "as tarn umount --force");
+  app.add_flag("-n,-v,-r", quiet, "no effect");
+  app.add_option("-t", type, "no effect: the type is known");
+  app.add_option("-N", name_space, "not supported");
+  if (int code = Parse(app, argc, argv); code >= 0) return code;
+  if (!name_space.empty()) {
+    std::cerr << "umount.tarn: -N (another mount namespace) is not supported\n";
+    return kExitUsage;
+  }
+  return RunUmount(request);
+}
+
 }  // namespace
 
 int Main(int argc, char** argv, const Environment& environment) {
   std::string_view name = argc > 0 ? argv[0] : "tarn";
-  if (name.substr(name.rfind('/') + 1) == "mount.tarn") return HelperMain(argc, argv, environment);
+  name = name.substr(name.rfind('/') + 1);
+  if (name == "mount.tarn") return HelperMain(argc, argv, environment);
+  if (name == "umount.tarn") return UmountHelperMain(argc, argv, environment);
   return TarnMain(argc, argv, environment);
 }
 

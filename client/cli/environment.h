@@ -17,20 +17,32 @@ struct ConnectRequest {
   MountSpec spec;
   bool read_only = false;
   bool cache = true;        // under leases
+  cache::FlushOnClose flush = cache::FlushOnClose::kClose;
   bool ignore_recalls = false;  // for tests of the tests
   std::string client_name;  // host and mount point, for people
+  // The session of a mount of this host that is dead and should hold nobody up; empty: none.
+  std::string previous_session;
+  // Told which session this mount has, whenever it is another one; empty: none any more. May come
+  // on any thread, until `close` has returned.
+  std::function<void(const std::string&)> on_session;
 };
 
 // A file system that can be mounted.
 struct Connection {
   std::shared_ptr<FileSystem> fs;
   Handle root;
+  Attr root_attr;
   bool read_only = false;
   // What the kernel may keep, and who must be told which kernel's caches to empty (null: none any
   // more); both empty if nothing is cached.
   cache::Freshness* freshness = nullptr;
   std::function<void(cache::KernelCache*)> set_kernel;
-  // Answers what is outstanding and ends the session.
+  // Blocks until everything that the mount has acknowledged is at the server; empty: it always is.
+  // Called when the mount is gone, before `close`; nothing but its end is waited for.
+  std::function<void()> flush_all;
+  // What flush_all has yet to write, for people: "3 files, 1.5 MiB". May be empty.
+  std::function<std::string()> unwritten;
+  // Answers what is outstanding and ends the session. Takes seconds at most.
   std::function<void()> close;
 };
 

@@ -1,6 +1,8 @@
 #include "client/cli/run_file.h"
 
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -8,16 +10,13 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <sstream>
 #include <utility>
 
 namespace tarn::cli {
 namespace {
 
-std::string Directory() {
-  if (geteuid() == 0) return "/run/tarn";
-  const char* runtime = getenv("XDG_RUNTIME_DIR");
-  return runtime == nullptr ? "" : std::string(runtime) + "/tarn";
-}
+constexpr absl::Duration kLook = absl::Milliseconds(20);
 
 std::string PathOf(const std::string& directory, const MountEntry& mount) {
   return directory + "/mount-" + std::to_string(mount.major) + "-" + std::to_string(mount.minor);
@@ -29,8 +28,14 @@ Error SystemError(const std::string& what) {
 
 }  // namespace
 
+std::string RunDirectory() {
+  if (geteuid() == 0) return "/run/tarn";
+  const char* runtime = getenv("XDG_RUNTIME_DIR");
+  return runtime == nullptr ? "" : std::string(runtime) + "/tarn";
+}
+
 Result<RunFile> RunFile::Make(const MountEntry& mount) {
-  std::string directory = Directory();
+  std::string directory = RunDirectory();
   if (directory.empty()) return Error(Errno::kENOENT, "XDG_RUNTIME_DIR is not set");
   if (mkdir(directory.c_str(), 0755) != 0 && errno != EEXIST) return SystemError(directory);
   std::string path = PathOf(directory, mount);
@@ -47,7 +52,7 @@ Result<RunFile> RunFile::Make(const MountEntry& mount) {
 }
 
 std::optional<RunFile> RunFile::Open(const MountEntry& mount) {
-  std::string path = PathOf(Directory(), mount);
+  std::string path = PathOf(RunDirectory(), mount);
   int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0) return std::nullopt;
   return RunFile(path, fd, false);
@@ -70,6 +75,27 @@ void RunFile::AwaitEnd() {
   while (flock(fd_, LOCK_SH) != 0 && errno == EINTR) {
   }
   own_ = true;  // a daemon that was killed has left it behind
+}
+
+bool RunFile::EndWithin(absl::Duration limit) {
+  const auto ended = [this] { return flock(fd_, LOCK_SH | LOCK_NB) == 0; };
+  for (absl::Duration waited; waited < limit && !ended(); waited += kLook) {
+    poll(nullptr, 0, static_cast<int>(absl::ToInt64Milliseconds(kLook)));
+  }
+  const bool by_itself = ended();
+  if (!by_itself) {
+    // Who has the lock is alive, so the number is its own. Not by the path: once the mount is gone
+    // another one may have its device number, and so its file.
+    char text[64] = {};
+    if (pread(fd_, text, sizeof text - 1, 0) > 0) {
+      std::istringstream words(text);
+      std::string word;
+      pid_t pid = 0;
+      if (words >> word >> pid && word == "pid" && pid > 0) kill(pid, SIGKILL);
+    }
+  }
+  AwaitEnd();
+  return by_itself;
 }
 
 }  // namespace tarn::cli

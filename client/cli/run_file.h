@@ -6,11 +6,16 @@
 #include <optional>
 #include <string>
 
+#include "absl/time/time.h"
 #include "client/cli/mount_table.h"
 
 namespace tarn::cli {
 
-// Named after the device of the mount, in /run/tarn or, of a user's mount, $XDG_RUNTIME_DIR/tarn.
+// Where files of running daemons are: /run/tarn or, of a user's mounts, $XDG_RUNTIME_DIR/tarn;
+// empty: nowhere.
+std::string RunDirectory();
+
+// Named after the device of the mount, in RunDirectory().
 // The daemon holds a lock on it for as long as it lives, however it ends.
 // Thread safety: one thread at a time.
 class RunFile {
@@ -27,6 +32,8 @@ class RunFile {
 
   // Others: waits until the daemon is gone. Interrupted by signals only through their default.
   void AwaitEnd();
+  // Likewise, for at most `limit`; then kills it. True: it ended by itself.
+  bool EndWithin(absl::Duration limit);
 
  private:
   RunFile(std::string path, int fd, bool own) : path_(std::move(path)), fd_(fd), own_(own) {}

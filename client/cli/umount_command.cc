@@ -12,14 +12,17 @@
 #include <vector>
 
 #include "client/cli/environment.h"
+#include "client/cli/helper_note.h"
 #include "client/cli/mount_table.h"
 #include "client/cli/run_file.h"
 
 namespace tarn::cli {
 namespace {
 
-int Complain(const std::string& sentence, int code) {
-  std::cerr << "tarn umount: " << sentence << "\n";
+constexpr absl::Duration kForcedEnd = absl::Seconds(5);
+
+int Complain(const UmountRequest& request, const std::string& sentence, int code = kExitFailure) {
+  std::cerr << request.program << ": " << sentence << "\n";
   return code;
 }
 
@@ -43,31 +46,44 @@ bool RunFusermount(const std::string& path, bool lazy) {
   return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
+// 0 or an errno. By force it goes also if it is used: its connection is cut first, so that whoever
+// waits in it goes on.
+int Detach(const std::string& path, const UmountRequest& request) {
+  if (request.force && umount2(path.c_str(), MNT_FORCE) == 0) return 0;
+  const bool detach = request.force || request.lazy;
+  return umount2(path.c_str(), detach ? MNT_DETACH : 0) == 0 ? 0 : errno;
+}
+
 }  // namespace
 
 int RunUmount(const UmountRequest& request) {
   auto path = AbsolutePath(request.directory);
-  if (!path.ok()) return Complain(path.error().message, kExitFailure);
+  if (!path.ok()) return Complain(request, path.error().message);
   auto table = ReadMountTable();
-  if (!table.ok()) return Complain(table.error().message, kExitSystem);
+  if (!table.ok()) return Complain(request, table.error().message, kExitSystem);
   auto mount = FindMount(*table, *path);
-  if (!mount) return Complain(*path + " is not mounted", kExitFailure);
+  if (!mount) return Complain(request, *path + " is not mounted");
   if (!mount->is_tarn()) {
-    return Complain(*path + " is a mount of type " + mount->type + ", not of tarn", kExitFailure);
+    return Complain(request, *path + " is a mount of type " + mount->type + ", not of tarn");
   }
   std::optional<RunFile> daemon = RunFile::Open(*mount);
-  if (umount2(path->c_str(), request.lazy ? MNT_DETACH : 0) != 0) {
-    if (errno == EBUSY) {
-      return Complain(*path +
-                          " is busy: a process has a file open or its working directory there "
-                          "(fuser -vm " +
-                          *path + " shows which); --lazy detaches it anyway",
-                      kExitFailure);
-    }
-    if (errno != EPERM) return Complain(*path + ": " + strerror(errno), kExitFailure);
-    if (!RunFusermount(*path, request.lazy)) return kExitFailure;
+  const int error = Detach(*path, request);
+  if (error == EBUSY) {
+    return Complain(request, *path + " is busy: a process has a file open or its working directory "
+                                     "there (fuser -vm " + *path +
+                                     " shows which); --lazy detaches it anyway");
   }
-  if (daemon && !request.lazy) daemon->AwaitEnd();
+  if (error != 0 && error != EPERM) return Complain(request, *path + ": " + strerror(error));
+  if (error == EPERM && !RunFusermount(*path, request.lazy || request.force)) return kExitFailure;
+  DropUmountHelper(*path);
+  if (daemon && request.force) {
+    if (!daemon->EndWithin(kForcedEnd)) {
+      std::cerr << request.program << ": " << *path << ": the daemon was killed; what it had not "
+                << "written to the server is lost\n";
+    }
+  } else if (daemon && !request.lazy) {
+    daemon->AwaitEnd();
+  }
   return kExitOk;
 }
 

@@ -59,8 +59,13 @@ constexpr fuse_lowlevel_ops kOps = {
 
 }  // namespace
 
-FuseBridge::FuseBridge(FileSystem& fs, Handle root, cache::Freshness* freshness)
-    : fs_(fs), freshness_(freshness), inodes_(root), invalidator_(inodes_) {}
+FuseBridge::FuseBridge(FileSystem& fs, Handle root, cache::Freshness* freshness,
+                       int64_t patience_nanos)
+    : fs_(fs),
+      freshness_(freshness),
+      patience_nanos_(patience_nanos),
+      inodes_(root),
+      invalidator_(inodes_) {}
 
 FuseBridge::~FuseBridge() {
   WaitUntilIdle();

@@ -26,8 +26,8 @@ namespace tarn::fuse {
 // call by itself: the destructor waits for the calls under way.
 class FuseBridge {
  public:
-  // `freshness`: says what the kernel may keep; null: nothing.
-  FuseBridge(FileSystem& fs, Handle root, cache::Freshness* freshness);
+  // `freshness`: says what the kernel may keep; null: nothing. `patience_nanos`: as in Caller.
+  FuseBridge(FileSystem& fs, Handle root, cache::Freshness* freshness, int64_t patience_nanos);
   ~FuseBridge();
   FuseBridge(const FuseBridge&) = delete;
   FuseBridge& operator=(const FuseBridge&) = delete;
@@ -47,6 +47,7 @@ class FuseBridge {
   // nothing). REQUIRES: the gate is held shared, until the reply is written.
   double AttrSeconds(const Attr& attr) const;
   double EntrySeconds(Ino dir, std::string_view name, Ino child) const;
+  int64_t patience_nanos() const { return patience_nanos_; }
   bool caches() const { return freshness_ != nullptr; }
   void Forget(NodeId node, uint64_t lookups);
   LockBook& locks() { return locks_; }
@@ -72,6 +73,7 @@ class FuseBridge {
 
   FileSystem& fs_;
   cache::Freshness* const freshness_;
+  const int64_t patience_nanos_;
   InodeTable inodes_;
   Invalidator invalidator_;
   LockBook locks_;

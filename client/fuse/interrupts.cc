@@ -12,6 +12,8 @@
 #include <string>
 #include <utility>
 
+#include "common/timed_wait.h"
+
 namespace tarn::fuse {
 namespace {
 
@@ -35,6 +37,19 @@ std::optional<uint64_t> Mask(std::string_view status, std::string_view label) {
   return mask;
 }
 
+// The text of /proc/TID/`file`; empty if it cannot be had.
+std::string ReadProc(pid_t thread, const char* file) {
+  std::string text;
+  if (thread <= 0) return text;
+  int fd = open(("/proc/" + std::to_string(thread) + "/" + file).c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return text;
+  std::array<char, 4096> piece;
+  ssize_t n = 0;
+  while ((n = read(fd, piece.data(), piece.size())) > 0) text.append(piece.data(), n);
+  close(fd);
+  return text;
+}
+
 }  // namespace
 
 bool StatusShowsDeath(std::string_view status) {
@@ -50,16 +65,14 @@ bool StatusShowsDeath(std::string_view status) {
 }
 
 bool IsDying(pid_t thread) {
-  if (thread <= 0) return false;
-  int fd = open(("/proc/" + std::to_string(thread) + "/status").c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return false;
   // The masks come after the groups, of which there may be many.
-  std::string text;
-  std::array<char, 4096> piece;
-  ssize_t n = 0;
-  while ((n = read(fd, piece.data(), piece.size())) > 0) text.append(piece.data(), n);
-  close(fd);
-  return StatusShowsDeath(text);
+  return StatusShowsDeath(ReadProc(thread, "status"));
+}
+
+std::string NameOf(pid_t thread) {
+  std::string name = ReadProc(thread, "comm");
+  while (name.ends_with('\n')) name.pop_back();
+  return name;
 }
 
 Interrupter::Interrupter(Judge is_dying, absl::Duration period)
@@ -86,8 +99,8 @@ void Interrupter::Loop() {
   while (true) {
     {
       MutexLock lock(&mu_);
-      mu_.AwaitWithTimeout(absl::Condition(&something),
-                           watched.empty() ? absl::InfiniteDuration() : period_);
+      AwaitFor(mu_, absl::Condition(&something),
+               watched.empty() ? absl::InfiniteDuration() : period_);
       if (stopping_) return;
       std::move(arrived_.begin(), arrived_.end(), std::back_inserter(watched));
       arrived_.clear();

@@ -5,6 +5,7 @@
 
 #include <functional>
 #include <memory>
+#include <string>
 #include <string_view>
 #include <thread>
 #include <vector>
@@ -18,6 +19,9 @@ namespace tarn::fuse {
 bool StatusShowsDeath(std::string_view status);
 // True if a signal that will end it is pending for the thread; false if nothing is known of it.
 bool IsDying(pid_t thread);
+
+// The thread's name as /proc/TID/comm has it; empty: unknown.
+std::string NameOf(pid_t thread);
 
 // Which signals end a wait.
 enum class Interruption {

@@ -3,8 +3,9 @@
 #include <algorithm>
 #include <cerrno>
 
-#include "absl/time/clock.h"
+#include "common/limits.h"
 #include "common/log.h"
+#include "common/timed_wait.h"
 
 namespace tarn::fuse {
 namespace {
@@ -13,7 +14,7 @@ constexpr size_t kMaxWorkers = 16;
 constexpr int64_t kPageBytes = 4096;
 // A reply is taken in within microseconds unless its reader is not scheduled.
 constexpr absl::Duration kRetryEvery = absl::Microseconds(200);
-constexpr absl::Duration kRetryFor = absl::Seconds(1);
+constexpr int64_t kRetryForNanos = kSecondNanos;
 
 int64_t PageStart(uint64_t offset) {
   return static_cast<int64_t>(offset) / kPageBytes * kPageBytes;
@@ -47,7 +48,7 @@ std::vector<Ino> Invalidator::Known() { return inodes_.Known(); }
 
 void Invalidator::Notify(Ino ino, int64_t offset, int64_t length) {
   const fuse_ino_t node = Raw(inodes_.NodeOf(ino));
-  const absl::Time give_up = absl::Now() + kRetryFor;
+  const int64_t give_up = MonotonicNanos() + kRetryForNanos;
   while (true) {
     int result = 0;
     {
@@ -56,13 +57,13 @@ void Invalidator::Notify(Ino ino, int64_t offset, int64_t length) {
       result = fuse_lowlevel_notify_inval_inode(session_, node, offset, length);
     }
     if (result != -ENOENT || !inodes_.Knows(ino)) return;
-    if (absl::Now() >= give_up) {
+    if (MonotonicNanos() >= give_up) {
       // Evicted, and its FORGET not yet read: there is nothing to drop.
       return LogDebug("inode {} stays unknown to the kernel", Raw(ino));
     }
     // Nobody says when the kernel has taken a reply in; only the end of the mount is heard of.
     MutexLock lock(&end_mu_);
-    end_mu_.AwaitWithTimeout(absl::Condition(&ended_), kRetryEvery);
+    AwaitFor(end_mu_, absl::Condition(&ended_), kRetryEvery);
   }
 }
 

@@ -86,12 +86,27 @@ void RaisePagesLimit() {
   }
 }
 
+// What the kernel takes the root for until it has asked: its mode, of a directory of root's. It
+// goes by that also if what it asked for is overtaken by a notification. So that nobody is refused
+// then who may enter, the right of a class is given to all if the owner is somebody else: the
+// server decides anyway.
+unsigned FirstModeOf(const Attr& root) {
+  unsigned mode = root.mode & 07777;
+  if (root.uid != 0 || root.gid != 0) {
+    const unsigned any = (mode | mode >> 3 | mode >> 6) & 7;
+    mode |= any << 6 | any << 3 | any;
+  }
+  return S_IFDIR | mode;
+}
+
 // mount(2) by ourselves, which says why it fails. Returns the descriptor of the connection.
 Result<int> MountAsRoot(const MountConfig& config) {
   int fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
   if (fd < 0) return SystemError("cannot open /dev/fuse (is the fuse module loaded?)");
-  std::string data = "fd=" + std::to_string(fd) +
-                     ",rootmode=40000,user_id=" + std::to_string(getuid()) +
+  char mode[16];
+  snprintf(mode, sizeof mode, "%o", FirstModeOf(config.root_attr));
+  std::string data = "fd=" + std::to_string(fd) + ",rootmode=" + mode +
+                     ",user_id=" + std::to_string(getuid()) +
                      ",group_id=" + std::to_string(getgid());
   if (config.options.allow_other) data += ",allow_other";
   if (config.options.default_permissions) data += ",default_permissions";
@@ -108,7 +123,9 @@ Result<int> MountAsRoot(const MountConfig& config) {
 class FuseMount final : public Mount {
  public:
   FuseMount(FileSystem& fs, const MountConfig& config)
-      : bridge_(fs, config.root, config.freshness), directory_(config.directory) {}
+      : bridge_(fs, config.root, config.freshness,
+                config.options.soft ? config.options.timeo * kSecondNanos / 10 : 0),
+        directory_(config.directory) {}
 
   ~FuseMount() override { bridge_.WaitUntilIdle(); }
 

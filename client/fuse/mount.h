@@ -15,6 +15,7 @@ struct MountConfig {
   std::string directory;  // absolute
   MountOptions options;
   Handle root;  // what is mounted: a directory of the file system
+  Attr root_attr;
   cache::Freshness* freshness = nullptr;  // says what the kernel may keep; null: nothing
 };
 

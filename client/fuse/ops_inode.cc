@@ -22,6 +22,7 @@ void ForgetMulti(fuse_req_t req, size_t count, fuse_forget_data* forgets) noexce
 
 void GetAttr(fuse_req_t req, fuse_ino_t node, fuse_file_info*) noexcept {
   Request request(req, node, "getattr");
+  if (node == FUSE_ROOT_ID) request.LetUmountPass();
   GetAttrArgs args{.inode = request.bridge().HandleOf(node)};
   Run<verbs::GetAttr>(std::move(request), args, [](Request r, const AttrReply& reply) {
     ReplyAttr(std::move(r), reply.attr);
@@ -30,6 +31,7 @@ void GetAttr(fuse_req_t req, fuse_ino_t node, fuse_file_info*) noexcept {
 
 void StatX(fuse_req_t req, fuse_ino_t node, int, int, fuse_file_info*) noexcept {
   Request request(req, node, "statx");
+  if (node == FUSE_ROOT_ID) request.LetUmountPass();
   GetAttrArgs args{.inode = request.bridge().HandleOf(node)};
   Run<verbs::GetAttr>(std::move(request), args, [](Request r, const AttrReply& reply) {
     ReplyStatx(std::move(r), reply.attr);
@@ -80,6 +82,7 @@ void Access(fuse_req_t req, fuse_ino_t node, int mask) noexcept {
 
 void StatFs(fuse_req_t req, fuse_ino_t node) noexcept {
   Request request(req, node, "statfs");
+  request.LetUmountPass();
   // Node 0: of the mount as a whole.
   StatFsArgs args{.inode = request.bridge().HandleOf(node == 0 ? FUSE_ROOT_ID : node)};
   Run<verbs::StatFs>(std::move(request), args, [](Request r, const StatFsReply& reply) {

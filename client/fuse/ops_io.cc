@@ -122,7 +122,7 @@ void Write(fuse_req_t req, fuse_ino_t node, const char* data, size_t size, off_t
                  .data = Bytes::Copy({data, size})};
   // The kernel follows a direct write with no FSYNC: O_SYNC and O_DSYNC are ours to keep.
   int sync = page ? 0 : fi->flags & O_SYNC;
-  FsyncArgs fsync{.inode = args.inode, .data_only = sync == O_DSYNC};
+  FsyncArgs fsync{.inode = args.inode, .data_only = sync == O_DSYNC, .open = args.open};
   FuseBridge& bridge = request.bridge();
   if (page) {
     auto pages = std::make_unique<BusyPages>(bridge, args.inode.ino, start, size);
@@ -141,9 +141,10 @@ void Write(fuse_req_t req, fuse_ino_t node, const char* data, size_t size, off_t
       });
 }
 
-void Fsync(fuse_req_t req, fuse_ino_t node, int data_only, fuse_file_info*) noexcept {
+void Fsync(fuse_req_t req, fuse_ino_t node, int data_only, fuse_file_info* fi) noexcept {
   Request request(req, node, "fsync");
   FsyncArgs args{.inode = request.bridge().HandleOf(node), .data_only = data_only != 0};
+  if (fi != nullptr) args.open = OpenId{fi->fh};
   Run<verbs::Fsync>(std::move(request), args, [](Request r, Unit) { r.Ok(); });
 }
 

@@ -4,12 +4,15 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
+#include <utility>
 
 namespace tarn::fuse {
 namespace {
 
 // MS_NOSYMFOLLOW of linux/mount.h, which does not go together with sys/mount.h.
 constexpr unsigned long kNoSymFollow = 256;
+constexpr uint32_t kTimeoMax = 36000000;  // a thousand hours
 
 struct Switch {
   std::string_view name;
@@ -38,8 +41,16 @@ constexpr std::array kSwitches = {
     Switch{"default_permissions", &MountOptions::default_permissions, true},
     Switch{"cache", &MountOptions::cache, true},
     Switch{"nocache", &MountOptions::cache, false},
+    Switch{"hard", &MountOptions::soft, false},
+    Switch{"soft", &MountOptions::soft, true},
     Switch{"test-ignore-recalls", &MountOptions::test_ignore_recalls, true},
     Switch{"remount", &MountOptions::remount, true},
+};
+
+constexpr std::array kFlushes = {
+    std::pair(std::string_view("close"), cache::FlushOnClose::kClose),
+    std::pair(std::string_view("sync"), cache::FlushOnClose::kSync),
+    std::pair(std::string_view("fsync"), cache::FlushOnClose::kFsync),
 };
 
 // What mount(8) and fstab say to each other, and what already is so.
@@ -87,10 +98,6 @@ constexpr std::array kRefused = {
     Refusal{"vers", kNfs},
     Refusal{"rsize", kNfs},
     Refusal{"wsize", kNfs},
-    Refusal{"hard", kNfs},
-    Refusal{"soft", kNfs},
-    Refusal{"timeo", kNfs},
-    Refusal{"retrans", kNfs},
     Refusal{"noresvport", kNfs},
     Refusal{"proto", kNfs},
     Refusal{"sec", kNfs},
@@ -103,6 +110,14 @@ constexpr std::string_view kHelp =
     "  allow_other noallow_other                    all users, or only the one who mounts\n"
     "  default_permissions                          the kernel checks permissions too (always on)\n"
     "  cache nocache                                keep what leases cover (coherent), or nothing\n"
+    "  flush=close flush=sync flush=fsync           close(2) waits until the server has what was\n"
+    "                                               written, until that is durable, or not at all\n"
+    "  hard soft timeo=TENTHS                       wait for an absent server for ever (hard), or "
+    "(soft)\n"
+    "                                               fail with EIO after timeo/10 s (600: a "
+    "minute);\n"
+    "                                               what failed may yet take effect; retrans=N: "
+    "ignored\n"
     "  log-level=LEVEL log-file=FILE                as the options of that name\n"
     "  user users owner group                       imply noexec, nosuid, nodev\n"
     "  defaults auto noauto nofail _netdev x-…      for mount(8) and fstab; no effect here\n"
@@ -144,6 +159,24 @@ Status ApplyOption(std::string_view option, bool sloppy, MountOptions& out) {
   if (name == "log-level" || name == "log-file") {
     if (value.empty()) return Bad(option, "needs a value");
     (name == "log-level" ? out.log_level : out.log_file) = value;
+    return Ok();
+  }
+  if (name == "flush") {
+    const auto row = std::find_if(kFlushes.begin(), kFlushes.end(),
+                                  [value](const auto& flush) { return flush.first == value; });
+    if (row == kFlushes.end()) return Bad(option, "must be flush=close, flush=sync or flush=fsync");
+    out.flush = row->second;
+    return Ok();
+  }
+  if (name == "timeo" || name == "retrans") {
+    uint32_t number = 0;
+    auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
+    bool whole = error == std::errc() && end == value.data() + value.size();
+    if (!whole || number > kTimeoMax || (name == "timeo" && number == 0)) {
+      return Bad(option, name == "timeo" ? "needs tenths of a second, for example timeo=600"
+                                         : "needs a number");
+    }
+    if (name == "timeo") out.timeo = number;
     return Ok();
   }
   for (const Refusal& row : kRefused) {

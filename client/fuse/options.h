@@ -1,11 +1,13 @@
 // Mount options: what -o of mount(8), /etc/fstab and `tarn mount` may say.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "client/cache/kernel.h"
 #include "common/result.h"
 
 namespace tarn::fuse {
@@ -23,6 +25,9 @@ struct MountOptions {
   bool default_permissions = true;
   bool remount = false;
   bool cache = true;  // off: nothing is kept, every operation asks the server
+  cache::FlushOnClose flush = cache::FlushOnClose::kClose;
+  bool soft = false;  // a server that is away is waited for only for so long:
+  uint32_t timeo = 600;  // tenths of a second, as in nfs(5)
   bool test_ignore_recalls = false;  // not coherent: shows that the tests would notice
   std::optional<std::string> log_level;
   std::optional<std::string> log_file;

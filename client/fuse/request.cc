@@ -3,10 +3,13 @@
 #include <vector>
 
 #include "client/fuse/ops.h"
+#include "common/limits.h"
 #include "common/log.h"
 
 namespace tarn::fuse {
 namespace {
+
+constexpr int64_t kUmountPatienceNanos = kSecondNanos;
 
 // libfuse holds the request's lock here: only pass the news on.
 void OnInterrupt(fuse_req_t, void* data) {
@@ -35,7 +38,11 @@ int KernelErrno(Errno code) {
 }  // namespace
 
 Call::Call(FuseBridge& bridge, fuse_req_t req, fuse_ino_t node, std::string_view verb)
-    : bridge(bridge), req(req), node(node), verb(verb) {
+    : bridge(bridge),
+      req(req),
+      node(node),
+      verb(verb),
+      patience_nanos(bridge.patience_nanos()) {
   bridge.BeginCall();
   const fuse_ctx* ctx = fuse_req_ctx(req);
   uid = ctx->uid;
@@ -70,6 +77,7 @@ Caller Request::MakeCaller() const {
   caller.gid = call_->gid;
   caller.groups = call_->groups;
   caller.pid = call_->pid;
+  caller.patience_nanos = call_->patience_nanos;
   if (call_->interruptible != Interruptible::kNo) {
     caller.cancellation = std::shared_ptr<Cancellation>(call_, &call_->cancellation);
   }
@@ -84,6 +92,12 @@ void Request::Fail(const Error& error) {
     return ops::ReplyAbsent(*this, call_->looked_up);
   }
   fuse_reply_err(Finish(), KernelErrno(error.code));
+}
+
+void Request::LetUmountPass() {
+  if (call_->uid == 0 && NameOf(static_cast<pid_t>(call_->pid)) == "umount") {
+    call_->patience_nanos = kUmountPatienceNanos;
+  }
 }
 
 bool Request::ReadGroups() {

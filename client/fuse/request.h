@@ -34,6 +34,7 @@ struct Call : std::enable_shared_from_this<Call> {
   std::string looked_up;  // of a lookup: the name, whose absence the kernel may remember
   Interruptible interruptible = Interruptible::kNo;
   bool asked_again = false;  // with the groups
+  int64_t patience_nanos;    // as in Caller
   Cancellation cancellation;
 };
 
@@ -59,6 +60,10 @@ class Request {
   void Fail(const Error& error);
   // Answers success without a value.
   void Ok() { fuse_reply_err(Finish(), 0); }
+
+  // umount(8) first looks at what it is to unmount. Its question is not to wait for an absent
+  // server: refused, it asks the kernel's table of mounts instead.
+  void LetUmountPass();
 
   // Reads the caller's supplementary groups. False if they cannot be had or were
   // read before.

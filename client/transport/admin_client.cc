@@ -2,15 +2,14 @@
 
 #include <grpcpp/client_context.h>
 
-#include <chrono>
-
 #include "client/transport/channel.h"
+#include "common/limits.h"
 #include "proto/admin.grpc.pb.h"
 
 namespace tarn::transport {
 namespace {
 
-constexpr auto kTimeout = std::chrono::seconds(5);
+constexpr int64_t kTimeoutNanos = 5 * kSecondNanos;
 
 }  // namespace
 
@@ -19,7 +18,7 @@ Result<std::vector<FileSystemDescription>> DescribeFileSystems(const std::string
   Channels channels(target);
   auto stub = v1::Admin::NewStub(channels.session());
   grpc::ClientContext context;
-  context.set_deadline(std::chrono::system_clock::now() + kTimeout);
+  SetDeadline(context, kTimeoutNanos);
   v1::DescribeFileSystemsReply reply;
   grpc::Status status = stub->DescribeFileSystems(&context, {}, &reply);
   if (status.error_code() == grpc::StatusCode::UNAVAILABLE ||

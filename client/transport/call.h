@@ -24,7 +24,7 @@ class Call {
   virtual ~Call() = default;
   // The request under the header's session and slot.
   virtual grpc::ByteBuffer Encode(v1::RequestHeader header) const = 0;
-  // Reads the reply and notes what it granted.
+  // Reads the reply, and notes what it granted and which event it says was the last.
   virtual void Receive(Held& held) = 0;
   // Hands what was received to the maker.
   virtual void Deliver() = 0;
@@ -40,6 +40,7 @@ class Call {
   bool mutates = false;
   bool waits = false;       // may be parked at the server: takes one of the slots for that
   bool ends_open = false;   // of an open that is lost it succeeds
+  bool lets_go = false;     // of something at the server: sent even if nobody waits for it any more
   absl::InlinedVector<OpenId, 2> opens;  // that it works through
 
   enum class State : uint8_t { kQueued, kInFlight, kUnanswered, kEnded };
@@ -51,6 +52,8 @@ class Call {
   SessionId session;                   // of the attempt in flight, as the rest
   uint32_t epoch = 0;
   int64_t sent_nanos = 0;              // CLOCK_BOOTTIME
+  uint64_t last_event = 0;             // that the server had sent when it answered
+  int64_t submitted_nanos = 0;         // likewise
   std::unique_ptr<grpc::ClientContext> context;
   grpc::ByteBuffer request;
   grpc::ByteBuffer reply;
@@ -76,10 +79,12 @@ class VerbCall final : public Call {
     // An open that cuts nothing is the same if it is made again.
     if constexpr (std::is_same_v<V, verbs::Open>) mutates = args_.truncate;
     ends_open = std::is_same_v<V, verbs::Release>;
+    lets_go = ends_open || std::is_same_v<V, verbs::Flush>;
     if constexpr (Wire::kRequestData || Wire::kReplyData) lane = Lane::kContents;
     if constexpr (std::is_same_v<V, verbs::SetLock>) {
       waits = args_.wait;
       if (waits) lane = Lane::kSession;
+      lets_go = args_.lock.type == LockType::kUnlock;
     }
     if constexpr (std::is_same_v<V, verbs::SetAttr>) {
       if (args_.open.has_value()) opens.push_back(*args_.open);
@@ -103,33 +108,35 @@ class VerbCall final : public Call {
   }
 
   void Receive(Held& held) override {
-    result_ = Decode(reply, caller().leases.get());
+    result_ = Decode(reply, caller().leases.get(), last_event);
     if (result_.ok()) held.Note(args_, *result_);
   }
 
-  void Deliver() override { std::move(done_)(std::move(result_)); }
-
-  void Fail(Error error) override { std::move(done_)(std::move(error)); }
+  // What the maker left in `done_` goes with the answer: the slot may keep this for longer.
+  void Deliver() override { std::exchange(done_, nullptr)(std::move(result_)); }
+  void Fail(Error error) override { std::exchange(done_, nullptr)(std::move(error)); }
 
   std::shared_ptr<Call> Undo() const override {
     if (!result_.ok()) return nullptr;
     if constexpr (requires { args_.open, args_.access; }) {
+      if (caller().keeps_late_open) return nullptr;
       ReleaseArgs release{.open = args_.open};
       if constexpr (requires { args_.inode; }) release.inode = args_.inode;
       if constexpr (requires { result_->entry; }) release.inode = result_->entry.handle;
-      return std::make_shared<VerbCall<verbs::Release>>(caller(), release, [](Result<Unit>) {});
+      return std::make_shared<VerbCall<verbs::Release>>(Hard(), release, [](Result<Unit>) {});
     } else if constexpr (std::is_same_v<V, verbs::SetLock>) {
       if (args_.lock.type == LockType::kUnlock) return nullptr;
       SetLockArgs unlock = args_;
       unlock.wait = false;
       unlock.lock.type = LockType::kUnlock;
-      return std::make_shared<VerbCall<verbs::SetLock>>(caller(), unlock, [](Result<Unit>) {});
+      return std::make_shared<VerbCall<verbs::SetLock>>(Hard(), unlock, [](Result<Unit>) {});
     }
     return nullptr;
   }
 
  private:
-  static Result<Reply> Decode(const grpc::ByteBuffer& buffer, LeaseNews* news) {
+  static Result<Reply> Decode(const grpc::ByteBuffer& buffer, LeaseNews* news,
+                              uint64_t& last_event) {
     typename Wire::Reply message;
     Reply reply;
     Status read = Ok();
@@ -138,6 +145,7 @@ class VerbCall final : public Call {
     } else {
       read = wire::Decode(buffer, message);
     }
+    if (read.ok()) last_event = message.header().last_event();
     if (read.ok() && news != nullptr) *news = wire::LeaseNewsOf(message.header());
     if (read.ok() && message.header().error() != 0) {
       const int32_t error = message.header().error();
@@ -147,6 +155,15 @@ class VerbCall final : public Call {
     if (read.ok()) read = wire::Take(message, reply);
     if (!read.ok()) return Error(Errno::kEIO, "unreadable reply: " + read.error().message);
     return reply;
+  }
+
+  // For what nobody waits for.
+  Caller Hard() const {
+    Caller hard = caller();
+    hard.cancellation = nullptr;
+    hard.leases = nullptr;
+    hard.patience_nanos = 0;
+    return hard;
   }
 
   const Args args_;

@@ -1,5 +1,6 @@
 #include "client/transport/channel.h"
 
+#include <grpc/support/time.h>
 #include <grpcpp/channel.h>
 #include <grpcpp/create_channel.h>
 #include <grpcpp/security/credentials.h>
@@ -70,6 +71,11 @@ Result<std::string> TargetOf(const std::string& server) {
     return BadAddress(server);
   }
   return "dns:///" + host + ":" + port;
+}
+
+void SetDeadline(grpc::ClientContext& context, int64_t nanos) {
+  context.set_deadline(gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
+                                    gpr_time_from_nanos(nanos, GPR_TIMESPAN)));
 }
 
 Channels::Channels(const std::string& target) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <grpcpp/channel.h>
+#include <grpcpp/client_context.h>
 #include <grpcpp/generic/generic_stub.h>
 
 #include <array>
@@ -20,6 +21,9 @@ enum class Lane : uint8_t { kSession, kMetadata, kContents };
 // gRPC's target for "host", "host:port", "[v6]:port" or "unix:/path"; the port defaults to ours.
 // Errors: EINVAL with a sentence.
 Result<std::string> TargetOf(const std::string& server);
+
+// The call fails with DEADLINE_EXCEEDED after `nanos` of the monotonic clock.
+void SetDeadline(grpc::ClientContext& context, int64_t nanos);
 
 // Thread safety: safe.
 class Channels {

@@ -3,29 +3,6 @@
 #include <utility>
 
 namespace tarn::transport {
-namespace {
-
-// Cuts [start, end] out of the ranges of one owner.
-void CutOut(std::vector<SetLockArgs>& ranges, uint64_t start, uint64_t end) {
-  std::vector<SetLockArgs> kept;
-  for (const SetLockArgs& range : ranges) {
-    if (range.lock.end < start || range.lock.start > end) {
-      kept.push_back(range);
-      continue;
-    }
-    if (range.lock.start < start) {
-      kept.push_back(range);
-      kept.back().lock.end = start - 1;
-    }
-    if (range.lock.end > end) {
-      kept.push_back(range);
-      kept.back().lock.start = end + 1;
-    }
-  }
-  ranges = std::move(kept);
-}
-
-}  // namespace
 
 void Held::Add(OpenId id, Handle inode, OpenAccess access) {
   MutexLock lock(&mu_);
@@ -47,29 +24,17 @@ void Held::Note(const CreateTmpArgs& args, const CreateReply& reply) {
 void Held::Note(const ReleaseArgs& args, const Unit& reply) {
   MutexLock lock(&mu_);
   opens_.erase(Raw(args.open));
-  for (auto it = locks_.lower_bound({args.inode.ino, LockKind::kRange, LockOwner{}});
-       it != locks_.end() && std::get<Ino>(it->first) == args.inode.ino;) {
-    std::erase_if(it->second, [&](const SetLockArgs& held) { return held.open == args.open; });
-    it = it->second.empty() ? locks_.erase(it) : std::next(it);
-  }
+  locks_.DropOpen(args.inode.ino, args.open);
 }
 
 void Held::Note(const FlushArgs& args, const Unit& reply) {
   MutexLock lock(&mu_);
-  locks_.erase({args.inode.ino, LockKind::kRange, args.owner});
+  locks_.DropOwner(args.inode.ino, args.owner);
 }
 
 void Held::Note(const SetLockArgs& args, const Unit& reply) {
   MutexLock lock(&mu_);
-  const OwnerKey key{args.inode.ino, args.kind, args.owner};
-  std::vector<SetLockArgs>& ranges = locks_[key];
-  if (args.kind == LockKind::kFlock) {
-    ranges.clear();
-  } else {
-    CutOut(ranges, args.lock.start, args.lock.end);
-  }
-  if (args.lock.type != LockType::kUnlock) ranges.push_back(args);
-  if (ranges.empty()) locks_.erase(key);
+  locks_.Note(args);
 }
 
 std::vector<Held::Open> Held::opens() const {
@@ -83,9 +48,7 @@ std::vector<Held::Open> Held::opens() const {
 
 std::vector<SetLockArgs> Held::locks() const {
   MutexLock lock(&mu_);
-  std::vector<SetLockArgs> all;
-  for (const auto& [key, ranges] : locks_) all.insert(all.end(), ranges.begin(), ranges.end());
-  return all;
+  return locks_.All();
 }
 
 void Held::Lose(OpenId open) {
@@ -96,13 +59,23 @@ void Held::Lose(OpenId open) {
 
 void Held::LoseLocks() {
   MutexLock lock(&mu_);
-  for (const auto& [key, ranges] : locks_) {
-    for (const SetLockArgs& range : ranges) {
-      const auto it = opens_.find(Raw(range.open));
-      if (it != opens_.end()) it->second.lost = true;
-    }
+  for (const SetLockArgs& held : locks_.All()) {
+    const auto it = opens_.find(Raw(held.open));
+    if (it != opens_.end()) it->second.lost = true;
   }
-  locks_.clear();
+  locks_.Clear();
+}
+
+std::optional<OpenAccess> Held::AccessOf(OpenId open) const {
+  MutexLock lock(&mu_);
+  const auto it = opens_.find(Raw(open));
+  if (it == opens_.end() || it->second.lost) return std::nullopt;
+  return it->second.access;
+}
+
+bool Held::HoldsLocks(Ino ino) const {
+  MutexLock lock(&mu_);
+  return locks_.Holds(ino);
 }
 
 bool Held::IsLost(OpenId open) const {

@@ -2,19 +2,18 @@
 // opens and granted locks.
 #pragma once
 
-#include <map>
-#include <tuple>
+#include <optional>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
-#include "common/sync.h"
 #include "common/filesystem.h"
+#include "common/lock_ledger.h"
+#include "common/sync.h"
 
 namespace tarn::transport {
 
 // Thread safety: safe.
-// Invariants: the ranges of one owner on one inode do not overlap.
 class Held {
  public:
   struct Open {
@@ -33,8 +32,9 @@ class Held {
   void Note(const ReleaseArgs& args, const Unit& reply);
   void Note(const FlushArgs& args, const Unit& reply);
   void Note(const SetLockArgs& args, const Unit& reply);
-  // An open that the server does not know of yet.
+  // An open, or a lock, that the server does not know of yet.
   void Add(OpenId id, Handle inode, OpenAccess access);
+  void Add(const SetLockArgs& lock) { Note(lock, Unit{}); }
 
   // All opens but those lost; all locks, as the requests that would set them.
   std::vector<Open> opens() const;
@@ -45,13 +45,14 @@ class Held {
   // The session is gone, and its locks with it: forgets them and loses the opens that held any.
   void LoseLocks();
   bool IsLost(OpenId open) const;
+  // What it permits; nullopt: lost, or not known.
+  std::optional<OpenAccess> AccessOf(OpenId open) const;
+  bool HoldsLocks(Ino ino) const;
 
  private:
-  using OwnerKey = std::tuple<Ino, LockKind, LockOwner>;
-
   mutable Mutex mu_;
   absl::flat_hash_map<uint64_t, Open> opens_ ABSL_GUARDED_BY(mu_);
-  std::map<OwnerKey, std::vector<SetLockArgs>> locks_ ABSL_GUARDED_BY(mu_);
+  LockLedger locks_ ABSL_GUARDED_BY(mu_);
 };
 
 }  // namespace tarn::transport

@@ -26,8 +26,17 @@ void RemoteFs::SetLeaseHolder(LeaseHolder* holder) { session_->SetLeaseHolder(ho
 void RemoteFs::AnswerRecall(uint64_t event) { session_->AnswerRecall(event); }
 void RemoteFs::ReturnLease(LeaseReturn lease) { session_->ReturnLease(lease); }
 void RemoteFs::HoldOpen(Handle inode, OpenId open, OpenAccess access) {
-  session_->HoldOpen(inode, open, access);
+  session_->held().Add(open, inode, access);
 }
+void RemoteFs::HoldWritten(Handle inode) { session_->HoldWritten(inode); }
+void RemoteFs::AnswerGlimpse(const Glimpse& glimpse) { session_->AnswerGlimpse(glimpse); }
+SessionId RemoteFs::session() const { return session_->id(); }
+void RemoteFs::LoseOpen(OpenId open) { session_->held().Lose(open); }
+std::optional<OpenAccess> RemoteFs::AccessOf(OpenId open) const {
+  return session_->held().AccessOf(open);
+}
+void RemoteFs::HoldLock(const SetLockArgs& lock) { session_->held().Add(lock); }
+bool RemoteFs::HoldsLocks(Ino ino) const { return session_->held().HoldsLocks(ino); }
 int64_t RemoteFs::valid_until_nanos() const { return session_->valid_until_nanos(); }
 
 #define TARN_DECLARE_VERB(verb, args, reply, mutates)                                   \

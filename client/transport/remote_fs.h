@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 
 #include "client/transport/options.h"
 #include "common/filesystem.h"
@@ -37,6 +38,21 @@ class RemoteFs final : public FileSystem {
   // An open that the server has not been told of, to be restored with the others. Only from within
   // OnLeasesLost.
   void HoldOpen(Handle inode, OpenId open, OpenAccess access);
+  // A file that was written to and not all told; likewise.
+  void HoldWritten(Handle inode);
+  // Instead of AnswerRecall, of one to kExclusive.
+  void AnswerGlimpse(const Glimpse& glimpse);
+  // The session that leases are granted to now. A call whose Caller names one fails with EIO rather
+  // than be sent in another's name.
+  SessionId session() const;
+  // Everything through this open fails with EIO from now on, but its end.
+  void LoseOpen(OpenId open);
+  // What an open that the server knows of permits; nullopt: it was lost, or is not known there.
+  std::optional<OpenAccess> AccessOf(OpenId open) const;
+  // A lock that the server has not been told of; as HoldOpen.
+  void HoldLock(const SetLockArgs& lock);
+  // The server has granted locks of the inode.
+  bool HoldsLocks(Ino ino) const;
   // Until when leases hold without another word from the server; CLOCK_BOOTTIME.
   int64_t valid_until_nanos() const;
 

@@ -1,16 +1,17 @@
 #include "client/transport/session.h"
 
 #include <algorithm>
-#include <chrono>
 #include <utility>
 
 #include "common/clock.h"
+#include "common/fault.h"
+#include "common/limits.h"
 #include "common/log.h"
 
 namespace tarn::transport {
 namespace {
 
-constexpr std::chrono::seconds kCancelTimeout{5};
+constexpr int64_t kCancelNanos = 5 * kSecondNanos;
 
 Error Closed() { return Error(Errno::kEIO, "the session was closed"); }
 
@@ -22,6 +23,7 @@ bool IsNoAnswer(grpc::StatusCode code) {
     case grpc::StatusCode::DEADLINE_EXCEEDED:
     case grpc::StatusCode::CANCELLED:
     case grpc::StatusCode::ABORTED:
+    case grpc::StatusCode::RESOURCE_EXHAUSTED:
     case grpc::StatusCode::INTERNAL:
     case grpc::StatusCode::UNKNOWN:
       return true;
@@ -74,24 +76,40 @@ void Session::FreeSlot(Call& call, bool used) {
   call.state = Call::State::kEnded;
 }
 
+bool Session::IsOfAnother(const Call& call) const {
+  const SessionId wanted = call.caller().session;
+  return wanted != SessionId{} && wanted != id_;
+}
+
+bool Session::IsThroughLost(const Call& call) const {
+  return !call.ends_open && std::any_of(call.opens.begin(), call.opens.end(),
+                                        [this](OpenId open) { return held_.IsLost(open); });
+}
+
 void Session::Submit(std::shared_ptr<Call> call) {
-  const bool lost = std::any_of(call->opens.begin(), call->opens.end(),
-                                [this](OpenId open) { return held_.IsLost(open); });
-  if (lost && !call->ends_open) {
+  if (IsThroughLost(*call)) {
     return call->Fail(Error(Errno::kEIO, "the open was lost with its session"));
   }
   call->context = NewContext();
+  call->submitted_nanos = SystemClock().BootNanos();
   std::shared_ptr<Call> to_send;
   bool closed = false;
+  bool foreign = false;
   {
     MutexLock lock(&mu_);
     closed = state_ == State::kClosed;
-    if (!closed) {
+    foreign = IsOfAnother(*call);
+    if (!closed && !foreign) {
       queues_[call->waits].push_back(call);
       to_send = AssignNext(call->waits);
+      if (state_ == State::kDown && call->caller().patience_nanos > 0) {
+        overdue_nanos_ = std::min(overdue_nanos_,
+                                  call->submitted_nanos + call->caller().patience_nanos);
+      }
     }
   }
   if (closed) return call->Fail(Closed());
+  if (foreign) return call->Fail(Error(Errno::kEIO, "its session is over"));
   if (to_send != nullptr) Send(to_send);
   if (call->caller().cancellation != nullptr) {
     call->caller().cancellation->OnCancel(
@@ -111,6 +129,8 @@ void Session::Send(const std::shared_ptr<Call>& call) {
   header.set_sequence(call->id.sequence);
   call->reply.Clear();
   call->request = call->Encode(std::move(header));
+  // One that is lost on its way ends as if the connection had.
+  if (FaultHits(FaultPoint::kClientSend)) call->context->TryCancel();
   channels_->Stub(call->lane).UnaryCall(
       call->context.get(), call->method, {}, &call->request, &call->reply,
       [self = shared_from_this(), call](const grpc::Status& status) {
@@ -136,6 +156,7 @@ void Session::OnStatus(const std::shared_ptr<Call>& call, const grpc::Status& st
 
 void Session::OnAnswer(const std::shared_ptr<Call>& call) {
   call->Receive(held_);
+  (void)FaultHits(FaultPoint::kClientReply);
   std::shared_ptr<Call> next;
   bool wanted = false;
   {
@@ -143,6 +164,7 @@ void Session::OnAnswer(const std::shared_ptr<Call>& call) {
     --in_flight_;
     fruitful_ = true;
     Heard(call->sent_nanos);
+    ToldOfEvent(call->last_event);
     wanted = !std::exchange(call->answered, true);
     FreeSlot(*call, /*used=*/true);
     next = AssignNext(call->waits);
@@ -193,6 +215,8 @@ void Session::OnNoAnswer(const std::shared_ptr<Call>& call, const grpc::Status& 
     if (closed) {
       closed = !std::exchange(call->answered, true);
       FreeSlot(*call, /*used=*/true);
+    } else if (status.error_code() == grpc::StatusCode::RESOURCE_EXHAUSTED) {
+      held_back_ = true;  // the connection is well: sent again a little later
     } else if (state_ == State::kUp && call->generation < generation_) {
       again = true;  // the connection that it died with has been replaced already
       PrepareAttempt(*call);
@@ -247,7 +271,7 @@ void Session::SendCancel(const std::shared_ptr<Call>& call) {
     pending->request.set_slot(call->id.slot);
     pending->request.set_sequence(call->id.sequence);
   }
-  pending->context->set_deadline(std::chrono::system_clock::now() + kCancelTimeout);
+  SetDeadline(*pending->context, kCancelNanos);
   stub_->async()->Cancel(pending->context.get(), &pending->request, &pending->reply,
                          [self = shared_from_this(), pending, generation](grpc::Status status) {
                            if (!status.ok()) self->Broken(generation);

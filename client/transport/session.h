@@ -9,7 +9,10 @@
 //
 // How a call ends early (its Cancellation): not sent yet, EINTR at once; a lock that waits is
 // cancelled at the server, whose answer decides; anything else runs on, but while the server is
-// away its maker gets EINTR at once, and the slot stays busy until the server has been heard.
+// away its maker gets EINTR at once, and the slot stays busy until the server has been heard. The
+// same, with EIO, when the server is away for longer than Caller::patience_nanos (counted from when
+// the call was made or the connection found to be lost, whatever is later). What lets go of an open
+// or a lock is sent later in either case.
 #pragma once
 
 #include <atomic>
@@ -21,6 +24,7 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/functional/function_ref.h"
 #include "client/transport/call.h"
 #include "client/transport/channel.h"
 #include "client/transport/event_reader.h"
@@ -58,10 +62,11 @@ class Session : public std::enable_shared_from_this<Session> {
   void SetLeaseHolder(LeaseHolder* holder) ABSL_LOCKS_EXCLUDED(holder_mu_);
   void AnswerRecall(uint64_t event);
   void ReturnLease(LeaseReturn lease);
-  void HoldOpen(Handle inode, OpenId open, OpenAccess access) { held_.Add(open, inode, access); }
-  int64_t valid_until_nanos() const {
-    return valid_until_nanos_.load(std::memory_order_relaxed);
-  }
+  void HoldWritten(Handle inode) ABSL_LOCKS_EXCLUDED(mu_);
+  void AnswerGlimpse(const Glimpse& glimpse);
+  SessionId id() const ABSL_LOCKS_EXCLUDED(mu_);
+  Held& held() { return held_; }
+  int64_t valid_until_nanos() const { return valid_until_nanos_.load(std::memory_order_relaxed); }
 
  private:
   enum class State : uint8_t { kDown, kUp, kClosed };
@@ -87,9 +92,27 @@ class Session : public std::enable_shared_from_this<Session> {
   // The last that is done of an rpc's completion.
   void OnAttemptOver(std::unique_ptr<grpc::ClientContext> context);
   static void FailAll(const Calls& calls, const Error& error);
+  // The call may only be made in the name of a session that is over, or through an open so lost.
+  bool IsOfAnother(const Call& call) const ABSL_SHARED_LOCKS_REQUIRED(mu_);
+  bool IsThroughLost(const Call& call) const;
+
+  // ---- session_patience.cc: what the thread waits for ----
+  // Waits until `ready`, which is asked with mu_ held, or for `limit`; meanwhile fails the calls
+  // that have waited for long enough.
+  void AwaitPatiently(absl::FunctionRef<bool()> ready, absl::Duration limit)
+      ABSL_LOCKS_EXCLUDED(mu_);
+  Calls TakeOverdue(int64_t now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // One call of the thread's own, waited for; Close cuts it short.
+  using Start = absl::FunctionRef<void(grpc::ClientContext*, std::function<void(grpc::Status)>)>;
+  grpc::Status AskServer(int64_t timeout_nanos, Start start) ABSL_LOCKS_EXCLUDED(mu_);
 
   // ---- session_leases.cc ----
   void OnEvent(const v1::Event& event);
+  // The server has sent events up to `number`: if they do not arrive soon, the stream has a gap.
+  void ToldOfEvent(uint64_t number) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void OpenEvents(uint64_t generation);  // the thread's, before it Connect's
+  // Opens the stream of events again if it has a gap: what is still open is then said again.
+  void MendEvents();
   // Tells the holder, if anything may be held.
   void LoseLeases(bool reclaim) ABSL_LOCKS_EXCLUDED(holder_mu_);
   // Sends what is to be said of leases, unless a message is under way. Answers go at once; returns
@@ -113,12 +136,15 @@ class Session : public std::enable_shared_from_this<Session> {
   // Ends what is in flight, unanswered, so that `held_` says all that was ever granted.
   void RecallInFlight();
   void GoUp();
+  // Sends what the server had no room for once more.
+  void SendHeldBack();
   bool HeartbeatIsDue();
   void Heartbeat();
   // The connection of `generation` is broken.
   void Broken(uint64_t generation);
   void BrokenLocked(uint64_t generation) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void SayGoodbye();
+  void TellSession() ABSL_LOCKS_EXCLUDED(mu_);
   // Calls whose makers need not wait for the server's return, to be failed with EINTR.
   Calls TakeCancelled() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Waits before the next attempt, longer each time; not beyond Close.
@@ -133,18 +159,26 @@ class Session : public std::enable_shared_from_this<Session> {
   int64_t hello_sent_nanos_ = 0;         // the thread's, before it: Connect's
   bool leases_lost_ = false;             // the thread's: nothing was heard since they were
   std::string nonce_;                    // the thread's: of the Hello being tried
-  absl::Duration backoff_;               // the thread's
+  // The thread's, before it Connect's; follow from the session's lifetime.
+  int64_t patience_nanos_;                // for an answer while something may be cached
+  absl::Duration backoff_, backoff_max_;  // before the next attempt
 
-  Mutex mu_;
+  mutable Mutex mu_;
   State state_ ABSL_GUARDED_BY(mu_) = State::kDown;
   uint64_t generation_ ABSL_GUARDED_BY(mu_) = 0;  // grows with every (re)connection
   bool abandon_ ABSL_GUARDED_BY(mu_) = false;     // do not resume: slots are out of step
   bool fruitful_ ABSL_GUARDED_BY(mu_) = false;    // something was answered in this generation
+  int64_t down_nanos_ ABSL_GUARDED_BY(mu_) = 0;  // since then it is kDown
+  int64_t overdue_nanos_ ABSL_GUARDED_BY(mu_) = INT64_MAX;  // when the next call will be, if kDown
   int64_t heard_nanos_ ABSL_GUARDED_BY(mu_) = 0;
   int64_t heartbeat_nanos_ ABSL_GUARDED_BY(mu_) = 0;
   int64_t lease_nanos_ ABSL_GUARDED_BY(mu_) = 0;  // what is heard is good for so long
-  std::vector<uint64_t> answers_ ABSL_GUARDED_BY(mu_);  // events, to be said
-  std::vector<LeaseReturn> returns_ ABSL_GUARDED_BY(mu_);
+  bool held_back_ ABSL_GUARDED_BY(mu_) = false;  // some call awaits room at the server
+  uint64_t event_told_ ABSL_GUARDED_BY(mu_) = 0;  // the last that replies speak of
+  uint64_t event_seen_ ABSL_GUARDED_BY(mu_) = 0;  // the last that arrived, or need not
+  int64_t event_missed_nanos_ ABSL_GUARDED_BY(mu_) = 0;  // since when the former is ahead; 0: not
+  LeaseAnswers to_say_ ABSL_GUARDED_BY(mu_);
+  std::vector<Handle> written_ ABSL_GUARDED_BY(mu_);  // to be told in Reclaim
   bool saying_leases_ ABSL_GUARDED_BY(mu_) = false;
   SessionId id_ ABSL_GUARDED_BY(mu_);
   uint32_t epoch_ ABSL_GUARDED_BY(mu_) = 0;

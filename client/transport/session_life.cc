@@ -3,7 +3,7 @@
 #include <sys/random.h>
 
 #include <algorithm>
-#include <chrono>
+#include <iterator>
 #include <utility>
 
 #include "absl/random/random.h"
@@ -11,24 +11,21 @@
 #include "common/clock.h"
 #include "common/limits.h"
 #include "common/log.h"
+#include "common/timed_wait.h"
 
 namespace tarn::transport {
 namespace {
 
 constexpr absl::Duration kBackoffMin = absl::Milliseconds(50);
 constexpr absl::Duration kBackoffMax = absl::Seconds(2);
-constexpr int64_t kHelloNanos = 5 * kSecondNanos;
+constexpr int64_t kHelloNanos = 5 * kSecondNanos;  // at most, for Hello, Reclaim and heartbeats
 constexpr int64_t kGoodbyeNanos = 2 * kSecondNanos;
-constexpr size_t kReclaimBatch = 4096;
+constexpr int64_t kHeldBackNanos = kSecondNanos / 20;  // until what had no room is sent again
 
 std::string RandomNonce() {
   std::string nonce(16, '\0');
   if (getrandom(nonce.data(), nonce.size(), 0) < 0) LogError("getrandom failed");
   return nonce;
-}
-
-void SetDeadline(grpc::ClientContext& context, int64_t nanos) {
-  context.set_deadline(std::chrono::system_clock::now() + std::chrono::nanoseconds(nanos));
 }
 
 Error HelloError(const v1::HelloReply& reply) {
@@ -42,16 +39,18 @@ Session::Session(const ConnectOptions& options, const std::string& target)
     : options_(options),
       channels_(std::make_unique<Channels>(target)),
       stub_(v1::Session::NewStub(channels_->session())),
-      backoff_(kBackoffMin) {}
+      patience_nanos_(kHelloNanos),
+      backoff_(kBackoffMin),
+      backoff_max_(kBackoffMax) {}
 
 Session::~Session() { Close(); }
 
 Status Session::Connect() {
-  const absl::Time deadline = absl::Now() + absl::Nanoseconds(options_.connect_timeout_nanos);
+  const int64_t deadline = MonotonicNanos() + options_.connect_timeout_nanos;
   nonce_ = RandomNonce();
   while (true) {
     v1::HelloReply reply;
-    const int64_t left = std::max<int64_t>(absl::ToInt64Nanoseconds(deadline - absl::Now()), 1);
+    const int64_t left = std::max<int64_t>(deadline - MonotonicNanos(), 1);
     const grpc::Status status = SayHello(reply, std::min(left, kHelloNanos));
     if (status.ok() && reply.error() != 0) return HelloError(reply);
     if (status.ok()) {
@@ -71,7 +70,7 @@ Status Session::Connect() {
       return Error(Errno::kEOPNOTSUPP,
                    "the server at " + options_.server + " refuses: " + status.error_message());
     }
-    if (absl::Now() + backoff_ >= deadline) {
+    if (MonotonicNanos() + absl::ToInt64Nanoseconds(backoff_) >= deadline) {
       return Error(Errno::kETIMEDOUT,
                    "cannot reach a server at " + options_.server + " (" + status.error_message() +
                        "): check the address, that tarnd runs there and listens on it, and that "
@@ -79,6 +78,7 @@ Status Session::Connect() {
     }
     Backoff();
   }
+  TellSession();
   GoUp();
   thread_ = std::thread([this] { Run(); });
   return Ok();
@@ -96,12 +96,15 @@ grpc::Status Session::SayHello(v1::HelloReply& reply, int64_t timeout_nanos) {
   {
     MutexLock lock(&mu_);
     if (id_ != SessionId{} && !abandon_) wire::Fill(id_, *request.mutable_previous());
+    if (id_ == SessionId{} && !options_.replaced_session.empty()) {
+      request.set_replace(request.mutable_previous()->ParseFromString(options_.replaced_session));
+    }
   }
   channels_->ConnectNow();
-  grpc::ClientContext context;
-  SetDeadline(context, timeout_nanos);
   hello_sent_nanos_ = SystemClock().BootNanos();
-  return stub_->Hello(&context, request, &reply);
+  return AskServer(timeout_nanos, [&](grpc::ClientContext* context, auto done) {
+    stub_->async()->Hello(context, &request, &reply, std::move(done));
+  });
 }
 
 void Session::Adopt(const v1::HelloReply& reply) {
@@ -109,10 +112,14 @@ void Session::Adopt(const v1::HelloReply& reply) {
   epoch_ = reply.epoch();
   // The server counts from when it heard us, we from when we spoke; what is left is for the work of
   // emptying caches.
-  lease_nanos_ = static_cast<int64_t>(reply.lifetime_ns()) * 2 / 3;
-  heartbeat_nanos_ =
-      std::clamp<int64_t>(static_cast<int64_t>(reply.lifetime_ns()) / 3, kSecondNanos / 10,
-                          kHeartbeatNanos);
+  const auto lifetime = static_cast<int64_t>(
+      std::clamp<uint64_t>(reply.lifetime_ns(), kSessionLifetimeSecondsMin * kSecondNanos,
+                           kSessionLifetimeSecondsMax * kSecondNanos));
+  lease_nanos_ = lifetime * 2 / 3;
+  heartbeat_nanos_ = std::min(lifetime / 3, kHeartbeatNanos);
+  // A heartbeat that fails, and the first attempts to come back, end before what is cached does.
+  patience_nanos_ = std::min(lifetime / 6, kHelloNanos);
+  backoff_max_ = std::min(absl::Nanoseconds(lifetime / 12), kBackoffMax);
   if (reply.resumed()) return;
   abandon_ = false;
   const uint32_t total = std::clamp(reply.slots(), 2u, kSlotsPerSession + kWaitSlotsPerSession);
@@ -130,9 +137,10 @@ void Session::Run() {
     {
       MutexLock lock(&mu_);
       const auto not_up = [this]() ABSL_SHARED_LOCKS_REQUIRED(mu_) { return state_ != State::kUp; };
-      const int64_t due = heard_nanos_ + heartbeat_nanos_ - SystemClock().BootNanos();
-      mu_.AwaitWithTimeout(absl::Condition(&not_up),
-                           absl::Nanoseconds(std::clamp<int64_t>(due, 0, kSecondNanos)));
+      int64_t due = heard_nanos_ + heartbeat_nanos_ - SystemClock().BootNanos();
+      if (held_back_) due = std::min(due, kHeldBackNanos);
+      AwaitFor(mu_, absl::Condition(&not_up),
+               absl::Nanoseconds(std::clamp<int64_t>(due, 0, kSecondNanos)));
       if (state_ == State::kClosed) break;
       down = state_ == State::kDown;
       fruitful = fruitful_;
@@ -144,6 +152,8 @@ void Session::Run() {
       Reconnect();
     } else {
       SayLeases(/*now=*/true);
+      SendHeldBack();
+      MendEvents();
       if (HeartbeatIsDue()) Heartbeat();
     }
   }
@@ -170,7 +180,8 @@ void Session::Reconnect() {
 
 bool Session::TryReconnect(bool& restore) {
   v1::HelloReply reply;
-  const grpc::Status status = SayHello(reply, kHelloNanos);
+  // While caches may have to be emptied in time, no attempt lasts long.
+  const grpc::Status status = SayHello(reply, leases_lost_ ? kHelloNanos : patience_nanos_);
   if (!status.ok() || reply.error() != 0) {
     LogWarning("still no session: {}", status.ok() ? reply.message() : status.error_message());
     return false;
@@ -190,8 +201,10 @@ bool Session::TryReconnect(bool& restore) {
   {
     MutexLock lock(&mu_);
     if (state_ == State::kClosed) return false;
+    if (lost) written_.clear();
     Adopt(reply);
   }
+  if (lost) TellSession();
   if (restore && !Reclaim(reply.reclaim())) return false;
   GoUp();
   return true;
@@ -253,16 +266,25 @@ bool Session::Reclaim(bool with_locks) {
          ++lock) {
       wire::Fill(locks[lock], *request.add_locks());
     }
+    if (open == opens.size()) {
+      MutexLock guard(&mu_);
+      for (const Handle& inode : written_) wire::Fill(inode, *request.add_written());
+    }
     request.set_done(open == opens.size() && lock == locks.size());
     v1::ReclaimReply reply;
-    grpc::ClientContext context;
-    SetDeadline(context, kHelloNanos);
-    if (!stub_->Reclaim(&context, request, &reply).ok()) return false;
+    const grpc::Status status =
+        AskServer(kHelloNanos, [&](grpc::ClientContext* context, auto done) {
+          stub_->async()->Reclaim(context, &request, &reply, std::move(done));
+        });
+    if (!status.ok()) return false;
     for (const uint64_t id : reply.lost_opens()) held_.Lose(OpenId{id});
     for (const uint64_t index : reply.lost_locks()) {
       if (first_lock + index < locks.size()) held_.Lose(locks[first_lock + index].open);
     }
-    if (request.done()) return true;
+    if (!request.done()) continue;
+    MutexLock guard(&mu_);
+    written_.clear();
+    return true;
   }
 }
 
@@ -271,7 +293,7 @@ void Session::GoUp() {
   channels_->ConnectNow();
   Calls to_send;
   Calls to_cancel;
-  v1::EventsRequest events;
+  Calls foreign;
   uint64_t generation = 0;
   {
     MutexLock lock(&mu_);
@@ -281,26 +303,48 @@ void Session::GoUp() {
     fruitful_ = false;
     Heard(hello_sent_nanos_);
     saying_leases_ = false;
-    wire::Fill(id_, *events.mutable_session());
-    events.set_epoch(epoch_);
+    held_back_ = false;
+    // The new stream says what is open, whatever was missed before.
+    event_seen_ = event_told_;
+    event_missed_nanos_ = 0;
     for (const Slot& slot : slots_) {
       if (slot.call == nullptr || slot.call->state != Call::State::kUnanswered) continue;
       PrepareAttempt(*slot.call);
       to_send.push_back(slot.call);
       if (slot.call->cancel_wanted && slot.call->waits) to_cancel.push_back(slot.call);
     }
+    for (auto& queue : queues_) {
+      const auto of_another = [this](const std::shared_ptr<Call>& call)
+                                  ABSL_SHARED_LOCKS_REQUIRED(mu_) {
+                                    return IsOfAnother(*call) || IsThroughLost(*call);
+                                  };
+      std::copy_if(queue.begin(), queue.end(), std::back_inserter(foreign), of_another);
+      queue.erase(std::remove_if(queue.begin(), queue.end(), of_another), queue.end());
+    }
+    std::erase_if(foreign, [](const auto& call) { return std::exchange(call->answered, true); });
     for (const bool waits : {false, true}) {
       while (std::shared_ptr<Call> call = AssignNext(waits)) to_send.push_back(std::move(call));
     }
   }
   leases_lost_ = false;
-  events_ = std::make_unique<EventReader>(
-      *stub_, events, [this](const v1::Event& event) { OnEvent(event); },
-      [this, generation](const auto& status) {
-        if (status.error_code() != grpc::StatusCode::UNIMPLEMENTED) Broken(generation);
-      });
+  OpenEvents(generation);
   SayLeases(/*now=*/true);
+  FailAll(foreign, Error(Errno::kEIO, "the session that it was for is over"));
   for (const std::shared_ptr<Call>& call : to_cancel) SendCancel(call);
+  for (const std::shared_ptr<Call>& call : to_send) Send(call);
+}
+
+void Session::SendHeldBack() {
+  Calls to_send;
+  {
+    MutexLock lock(&mu_);
+    if (state_ != State::kUp || !std::exchange(held_back_, false)) return;
+    for (const Slot& slot : slots_) {
+      if (slot.call == nullptr || slot.call->state != Call::State::kUnanswered) continue;
+      PrepareAttempt(*slot.call);
+      to_send.push_back(slot.call);
+    }
+  }
   for (const std::shared_ptr<Call>& call : to_send) Send(call);
 }
 
@@ -314,13 +358,16 @@ void Session::Heartbeat() {
     wire::Fill(id_, *request.mutable_session());
     request.set_epoch(epoch_);
   }
-  grpc::ClientContext context;
-  SetDeadline(context, kHelloNanos);
   const int64_t sent = SystemClock().BootNanos();
-  if (!stub_->Heartbeat(&context, request, &reply).ok()) return Broken(generation);
+  const grpc::Status status =
+      AskServer(patience_nanos_, [&](grpc::ClientContext* context, auto done) {
+        stub_->async()->Heartbeat(context, &request, &reply, std::move(done));
+      });
+  if (!status.ok()) return Broken(generation);
   MutexLock lock(&mu_);
   fruitful_ = true;
   Heard(sent);
+  ToldOfEvent(reply.last_event());
 }
 
 void Session::Broken(uint64_t generation) {
@@ -334,7 +381,10 @@ void Session::Broken(uint64_t generation) {
 }
 
 void Session::BrokenLocked(uint64_t generation) {
-  if (state_ == State::kUp && generation == generation_) state_ = State::kDown;
+  if (state_ != State::kUp || generation != generation_) return;
+  state_ = State::kDown;
+  down_nanos_ = SystemClock().BootNanos();
+  overdue_nanos_ = down_nanos_;  // to be looked at by the thread
 }
 
 Session::Calls Session::TakeCancelled() {
@@ -349,33 +399,38 @@ Session::Calls Session::TakeCancelled() {
 void Session::Backoff() {
   absl::BitGen random;
   const absl::Duration delay = backoff_ * absl::Uniform(random, 0.8, 1.2);
-  backoff_ = std::min(backoff_ * 2, kBackoffMax);
-  MutexLock lock(&mu_);
+  backoff_ = std::min(backoff_ * 2, backoff_max_);
   const auto closed = [this]() ABSL_SHARED_LOCKS_REQUIRED(mu_) { return state_ == State::kClosed; };
-  mu_.AwaitWithTimeout(absl::Condition(&closed), delay);
+  AwaitPatiently(closed, delay);
 }
 
+// No call is kept: what it was asked with would be kept with it.
 void Session::Close() {
-  Calls failed;
+  Calls failed, answered;
   bool was_up = false;
   {
     MutexLock lock(&mu_);
     if (state_ == State::kClosed) return;
     was_up = std::exchange(state_, State::kClosed) == State::kUp;
     for (auto& queue : queues_) {
-      for (std::shared_ptr<Call>& call : queue) failed.push_back(std::move(call));
+      for (std::shared_ptr<Call>& call : queue) {
+        (std::exchange(call->answered, true) ? answered : failed).push_back(std::move(call));
+      }
       queue.clear();
     }
     for (Slot& slot : slots_) {
       if (slot.call == nullptr) continue;
       if (slot.call->state == Call::State::kInFlight) {
         if (slot.call->context != nullptr) slot.call->context->TryCancel();  // else it completes
-      } else if (!std::exchange(slot.call->answered, true)) {
-        failed.push_back(slot.call);
+      } else {
+        const bool heard = std::exchange(slot.call->answered, true);
+        (heard ? answered : failed).push_back(std::exchange(slot.call, nullptr));
       }
     }
   }
   FailAll(failed, Error(Errno::kEIO, "the session was closed"));
+  failed.clear();
+  answered.clear();
   {
     MutexLock lock(&mu_);
     const auto quiet = [this]() ABSL_SHARED_LOCKS_REQUIRED(mu_) { return attempts_ == 0; };
@@ -398,7 +453,19 @@ void Session::SayGoodbye() {
   }
   grpc::ClientContext context;
   SetDeadline(context, kGoodbyeNanos);
-  (void)stub_->Goodbye(&context, request, &reply);
+  if (stub_->Goodbye(&context, request, &reply).ok() && options_.on_session) {
+    options_.on_session("");
+  }
+}
+
+void Session::TellSession() {
+  if (!options_.on_session) return;
+  v1::SessionId id;
+  {
+    MutexLock lock(&mu_);
+    wire::Fill(id_, id);
+  }
+  options_.on_session(id.SerializeAsString());
 }
 
 }  // namespace tarn::transport

@@ -1,0 +1,212 @@
+// CachedFs's verbs that work through an open: contents, and its end.
+#include <utility>
+
+#include "client/cache/cached_fs_inl.h"
+
+namespace tarn::cache {
+
+void CachedFs::WithOpen(OpenId open, absl::AnyInvocable<void(Status) &&> then) {
+  lazy_.Register(open, std::move(then));
+}
+
+// What was written through an open is told through it.
+void CachedFs::Release(const Caller& caller, ReleaseArgs args, Done<Unit> done) {
+  write_behind_.FlushThen(args.inode.ino, [this, caller, args, done = std::move(done)]() mutable {
+    auto then = [this, caller, args, done = std::move(done)]() mutable {
+      if (lazy_.Drop(args.open)) return std::move(done)(Unit{});
+      WithOpen(args.open, [this, caller, args, done = std::move(done)](const Status&) mutable {
+        remote_.Release(caller, args, std::move(done));
+      });
+    };
+    DropLocksOf(args.inode.ino, args.open, std::move(then));
+  });
+}
+
+void CachedFs::Flush(const Caller& caller, FlushArgs args, Done<Unit> done) {
+  if (flush_on_close_ == FlushOnClose::kFsync) return Close(caller, args, std::move(done));
+  write_behind_.FlushThen(args.inode.ino, [this, caller, args, done = std::move(done)]() mutable {
+    if (flush_on_close_ != FlushOnClose::kSync || !TakeUnsynced(args.inode.ino)) {
+      return Close(caller, args, std::move(done));
+    }
+    remote_.Fsync(caller, {.inode = args.inode},
+                  [this, caller, args, done = std::move(done)](Result<Unit> synced) mutable {
+                    if (!synced.ok()) late_errors_.NoteFailure(args.inode.ino, synced.code());
+                    Close(caller, args, std::move(done));
+                  });
+  });
+}
+
+// The locks go in any case; the close tells of writes that failed.
+void CachedFs::Close(const Caller& caller, const FlushArgs& args, Done<Unit> done) {
+  const std::optional<Errno> failed = late_errors_.Take(args.inode.ino, args.open);
+  if (!args.locks) {
+    if (failed.has_value()) return std::move(done)(*failed);
+    return std::move(done)(Unit{});
+  }
+  DropLocks(caller, args, [failed, done = std::move(done)](Result<Unit> result) mutable {
+    if (failed.has_value()) result = *failed;
+    std::move(done)(std::move(result));
+  });
+}
+
+void CachedFs::Seek(const Caller& caller, SeekArgs args, Done<SeekReply> done) {
+  write_behind_.FlushThen(args.inode.ino, [this, caller, args, done = std::move(done)]() mutable {
+    PassThrough<verbs::Seek>(caller, args, std::move(done));
+  });
+}
+
+void CachedFs::Fsync(const Caller& caller, FsyncArgs args, Done<Unit> done) {
+  auto then = [this, caller, args, done = std::move(done)]() mutable {
+    const std::optional<Errno> failed = late_errors_.Take(args.inode.ino, args.open);
+    if (failed.has_value()) return std::move(done)(*failed);
+    remote_.Fsync(caller, args, std::move(done));
+  };
+  // The root stands for all that this mount has acknowledged.
+  if (args.inode == remote_.root().handle) return write_behind_.FlushAllThen(std::move(then));
+  write_behind_.FlushThen(args.inode.ino, std::move(then));
+}
+
+// ---- contents ----------------------------------------------------------------------------------
+
+void CachedFs::Read(const Caller& caller, ReadArgs args, Done<ReadReply> done) {
+  if (!write_behind_.empty()) {
+    const Overlap overlap = ReadWritten(args, done);
+    if (overlap == Overlap::kAll) return;
+    if (overlap == Overlap::kSome) {
+      return write_behind_.FlushThen(args.inode.ino,
+                                     [this, caller, args, done = std::move(done)]() mutable {
+                                       Read(caller, args, std::move(done));
+                                     });
+    }
+  }
+  ReadWithOpen(caller, args, std::move(done));
+}
+
+// The first read through a lazy open brings a small file with it.
+void CachedFs::ReadWithOpen(const Caller& caller, const ReadArgs& args, Done<ReadReply> done) {
+  uint64_t start = 0;
+  {
+    MutexLock lock(&mu_);
+    start = table_.Start();
+  }
+  auto news = std::make_shared<LeaseNews>();
+  lazy_.RegisterReading(
+      args.open, kSmallFileMaxBytes, news,
+      [this, start, caller, args, news, done = std::move(done)](Result<OpenReply> opened) mutable {
+        if (!opened.ok()) {
+          EndRead(start, args.inode.ino, *news);
+          return std::move(done)(opened.error());
+        }
+        bool again = true;
+        HandOver([&] {
+          const bool overtaken = EndRead(start, args.inode.ino, *news);
+          again = overtaken || !opened->contents.has_value();
+          if (again) return;
+          const uint64_t size = opened->contents->size();
+          const uint64_t offset = std::min(args.offset, size);
+          const uint64_t n = std::min<uint64_t>(args.size, size - offset);
+          std::move(done)(ReadReply{opened->contents->Sub(offset, n)});
+        });
+        if (again) ReadNow(caller, args, std::move(done));
+      });
+}
+
+// Data that a recall overtook must not reach the kernel, which would keep it: asked again, it is
+// what the lease after that recall covers. Whether it did is asked when nothing can come between
+// the question and the handing over.
+void CachedFs::ReadNow(const Caller& caller, const ReadArgs& args, Done<ReadReply> done) {
+  uint64_t start = 0;
+  {
+    MutexLock lock(&mu_);
+    start = table_.Start();
+  }
+  const Caller asking = WithNews(caller);
+  remote_.Read(asking, args,
+               [this, start, caller, args, news = asking.leases,
+                done = std::move(done)](Result<ReadReply> result) mutable {
+                 NoteTime(*news);
+                 if (!result.ok()) {
+                   EndRead(start, args.inode.ino, *news);
+                   return std::move(done)(std::move(result));
+                 }
+                 bool overtaken = false;
+                 HandOver([&] {
+                   overtaken = EndRead(start, args.inode.ino, *news);
+                   if (!overtaken) std::move(done)(std::move(result));
+                 });
+                 if (overtaken) ReadNow(caller, args, std::move(done));
+               });
+}
+
+bool CachedFs::EndRead(uint64_t start, Ino ino, const LeaseNews& news) {
+  MutexLock lock(&mu_);
+  table_.Admit(news, start);
+  const bool overtaken = table_.RecalledSince(ino, start);
+  table_.End(start);
+  return overtaken;
+}
+
+void CachedFs::HandOver(absl::FunctionRef<void()> hand_over) {
+  ReaderMutexLock lock(&kernel_mu_);
+  if (kernel_ != nullptr) {
+    kernel_->RunGated(hand_over);
+  } else {
+    hand_over();
+  }
+}
+
+void CachedFs::Write(const Caller& caller, WriteArgs arguments, Done<WriteReply> done) {
+  Result<WriteReply> reply = Errno::kBlocked;
+  switch (WriteLocally(caller, arguments, reply)) {
+    case Local::kDone:
+      write_behind_.SendIfLarge(arguments.inode.ino);
+      // What was handed to the kernel of before has arrived there.
+      Settle();
+      return std::move(done)(std::move(reply));
+    case Local::kNoRoom:
+      return write_behind_.FlushAllThen(
+          [this, caller, args = std::move(arguments), done = std::move(done)]() mutable {
+            Write(caller, std::move(args), std::move(done));
+          });
+    case Local::kNo:
+      break;
+  }
+  WithOpen(arguments.open, [this, caller, args = std::move(arguments),
+                            done = std::move(done)](const Status& known) mutable {
+    if (!known.ok()) return std::move(done)(known.error());
+    const Ino ino = args.inode.ino;
+    const bool drops = !args.mapped;
+    Change<verbs::Write>(caller, std::move(args), {.inodes = {ino}}, std::move(done),
+                         [this, drops](const Table::Learnable& learnable, const WriteReply& reply)
+                             ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+                               LearnAttr(learnable, reply.attr);
+                               if (drops) LearnNoCapability(learnable, reply.attr.ino);
+                             });
+  });
+}
+
+void CachedFs::Allocate(const Caller& caller, AllocateArgs arguments, Done<AttrReply> done) {
+  WithOpen(arguments.open,
+           [this, caller, args = arguments, done = std::move(done)](const Status& known) mutable {
+             if (!known.ok()) return std::move(done)(known.error());
+             Change<verbs::Allocate>(
+                 caller, args, {.inodes = {args.inode.ino}}, std::move(done),
+                 [this](const Table::Learnable& learnable, const AttrReply& reply)
+                     ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { LearnAttr(learnable, reply.attr); });
+           });
+}
+
+void CachedFs::CopyRange(const Caller& caller, CopyRangeArgs arguments, Done<CopyRangeReply> done) {
+  WithOpen(arguments.source_open,
+           [this, caller, args = arguments, done = std::move(done)](const Status& source) mutable {
+             if (!source.ok()) return std::move(done)(source.error());
+             WithOpen(args.target_open,
+                      [this, caller, args, done = std::move(done)](const Status& target) mutable {
+                        if (!target.ok()) return std::move(done)(target.error());
+                        Change<verbs::CopyRange>(caller, args, {.inodes = {args.target.ino}},
+                                                 std::move(done), kNothing);
+                      });
+           });
+}
+
+}  // namespace tarn::cache

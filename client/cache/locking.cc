@@ -1,0 +1,179 @@
+// CachedFs's locks: under a file's exclusive lease they are granted here, and the server hears of
+// them only when the lease ends or somebody must wait.
+//
+// The locks of one file are all here or all at the server. What is here is handed over as ordinary
+// requests, and while that lasts whoever asks about the file's locks waits.
+#include <atomic>
+#include <utility>
+
+#include "client/cache/cached_fs_inl.h"
+#include "common/log.h"
+
+namespace tarn::cache {
+namespace {
+
+// What an open must permit for the lock, as fcntl(2) has it.
+bool Permits(OpenAccess access, const SetLockArgs& args) {
+  if (access == OpenAccess::kNone) return false;  // not known
+  if (args.kind == LockKind::kFlock) return true;
+  return args.lock.type == LockType::kRead ? CanRead(access) : CanWrite(access);
+}
+
+}  // namespace
+
+bool CachedFs::MayLock(Ino ino) const {
+  return Valid() && table_.MayWrite(ino) && !remote_locking_.contains(ino) &&
+         !remote_.HoldsLocks(ino);
+}
+
+CachedFs::LockPlace CachedFs::LockLocally(const SetLockArgs& args, Result<Unit>& answer) {
+  const Ino ino = args.inode.ino;
+  const bool here = local_locks_.Holds(ino);
+  if (args.lock.type == LockType::kUnlock) {
+    if (!here && !MayLock(ino)) return LockPlace::kServer;
+    local_locks_.Note(args);
+    return LockPlace::kHere;
+  }
+  if (!MayLock(ino) || !Permits(AccessOf(args.open), args) || args.lock.start > args.lock.end) {
+    return here ? LockPlace::kHandOver : LockPlace::kServer;
+  }
+  if (local_locks_.Blocker(ino, args.kind, args.owner, args.lock).has_value()) {
+    if (args.wait) return LockPlace::kHandOver;  // the server sees who waits for whom
+    answer = Errno::kEAGAIN;
+    return LockPlace::kHere;
+  }
+  local_locks_.Note(args);
+  return LockPlace::kHere;
+}
+
+bool CachedFs::AwaitHandOver(Ino ino, WriteBehind::Then& again) {
+  const auto handing = handing_.find(ino);
+  if (handing == handing_.end()) return false;
+  handing->second.waiting.push_back(std::move(again));
+  return true;
+}
+
+void CachedFs::SetLock(const Caller& caller, SetLockArgs args, Done<Unit> arg_done) {
+  const Ino ino = args.inode.ino;
+  auto done = std::make_shared<Done<Unit>>(std::move(arg_done));
+  WriteBehind::Then again = [this, caller, args, done] { SetLock(caller, args, std::move(*done)); };
+  LockPlace place = LockPlace::kHere;
+  Result<Unit> answer = Unit{};
+  {
+    MutexLock lock(&mu_);
+    if (AwaitHandOver(ino, again)) return;
+    place = LockLocally(args, answer);
+    if (place == LockPlace::kServer) ++remote_locking_[ino];
+  }
+  if (place == LockPlace::kHere) return std::move(*done)(std::move(answer));
+  if (place == LockPlace::kHandOver) return HandOverLocks(ino, std::move(again));
+  Done<Unit> ended = [this, ino, done](Result<Unit> result) {
+    {
+      MutexLock lock(&mu_);
+      const auto it = remote_locking_.find(ino);
+      if (--it->second == 0) remote_locking_.erase(it);
+    }
+    std::move (*done)(std::move(result));
+  };
+  // One that may wait for long would keep what is known of old requests alive for as long.
+  if (args.wait) return PassThrough<verbs::SetLock>(caller, args, std::move(ended));
+  WithOpen(args.open, [this, caller, args, ended = std::move(ended)](const Status& known) mutable {
+    if (!known.ok()) return std::move(ended)(known.error());
+    Ask<verbs::SetLock>(caller, args, std::move(ended), kNothing);
+  });
+}
+
+void CachedFs::GetLock(const Caller& caller, GetLockArgs args, Done<GetLockReply> arg_done) {
+  const Ino ino = args.inode.ino;
+  auto done = std::make_shared<Done<GetLockReply>>(std::move(arg_done));
+  WriteBehind::Then again = [this, caller, args, done] { GetLock(caller, args, std::move(*done)); };
+  std::optional<GetLockReply> reply;
+  {
+    MutexLock lock(&mu_);
+    if (AwaitHandOver(ino, again)) return;
+    if (local_locks_.Holds(ino) || MayLock(ino)) {
+      reply.emplace();
+      reply->conflict =
+          local_locks_.Blocker(ino, LockKind::kRange, args.owner, args.lock).value_or(FileLock{});
+    }
+  }
+  if (reply.has_value()) return std::move(*done)(*reply);
+  PassThrough<verbs::GetLock>(caller, args,
+                              [done](Result<GetLockReply> r) { std::move (*done)(std::move(r)); });
+}
+
+// A close of one of the owner's descriptors.
+void CachedFs::DropLocks(const Caller& caller, const FlushArgs& args, Done<Unit> arg_done) {
+  const Ino ino = args.inode.ino;
+  auto done = std::make_shared<Done<Unit>>(std::move(arg_done));
+  WriteBehind::Then again = [this, caller, args, done] {
+    DropLocks(caller, args, std::move(*done));
+  };
+  bool nothing_there = false;
+  {
+    MutexLock lock(&mu_);
+    if (AwaitHandOver(ino, again)) return;
+    local_locks_.DropOwner(ino, args.owner);
+    nothing_there = !remote_locking_.contains(ino) && !remote_.HoldsLocks(ino);
+  }
+  if (nothing_there) return std::move(*done)(Unit{});
+  PassThrough<verbs::Flush>(caller, args,
+                            [done](Result<Unit> r) { std::move (*done)(std::move(r)); });
+}
+
+// The end of an open; `then` tells the server of it.
+void CachedFs::DropLocksOf(Ino ino, OpenId open, WriteBehind::Then then) {
+  auto shared = std::make_shared<WriteBehind::Then>(std::move(then));
+  WriteBehind::Then again = [this, ino, open, shared] {
+    DropLocksOf(ino, open, std::move(*shared));
+  };
+  {
+    MutexLock lock(&mu_);
+    if (AwaitHandOver(ino, again)) return;
+    if (!local_locks_.empty()) local_locks_.DropOpen(ino, open);
+  }
+  std::move (*shared)();
+}
+
+void CachedFs::HandOverLocks(Ino ino, WriteBehind::Then then) {
+  std::vector<SetLockArgs> locks;
+  {
+    MutexLock lock(&mu_);
+    if (AwaitHandOver(ino, then)) return;
+    locks = local_locks_.Take(ino);
+    if (!locks.empty()) {
+      LockHandOver& handing = handing_[ino];
+      handing.locks = locks;
+      handing.waiting.push_back(std::move(then));
+    }
+  }
+  if (locks.empty()) return std::move(then)();
+  Caller caller;
+  caller.session = remote_.session();  // no other one's lock
+  auto left = std::make_shared<std::atomic<size_t>>(locks.size());
+  for (SetLockArgs& args : locks) {
+    args.wait = false;
+    WithOpen(args.open, [this, caller, args, left](const Status& known) {
+      auto handed = [this, args, left](const Result<Unit>& result) {
+        if (!result.ok()) {
+          LogError("a lock on inode {} is lost: {}", Raw(args.inode.ino), ErrnoName(result.code()));
+          remote_.LoseOpen(args.open);
+        }
+        if (left->fetch_sub(1) == 1) EndHandOver(args.inode.ino);
+      };
+      if (!known.ok()) return handed(known.error());
+      remote_.SetLock(caller, args, std::move(handed));
+    });
+  }
+}
+
+void CachedFs::EndHandOver(Ino ino) {
+  std::vector<WriteBehind::Then> waiting;
+  {
+    MutexLock lock(&mu_);
+    waiting = std::move(handing_.extract(ino).mapped().waiting);
+  }
+  for (WriteBehind::Then& then : waiting) std::move(then)();
+}
+
+}  // namespace tarn::cache
