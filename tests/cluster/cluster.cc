@@ -11,6 +11,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <utility>
 
 namespace tarn::testing {
 namespace {
@@ -25,24 +26,27 @@ class File {
     if (fd_ >= 0) close(fd_);
   }
   int fd() const { return fd_; }
+  int Close() { return close(std::exchange(fd_, -1)); }
 
  private:
-  const int fd_;
+  int fd_;
 };
 
+// What has been written is acknowledged by the close.
 int WriteTo(const std::string& path, int flags, const std::string& content) {
-  const File file(path, flags);
+  File file(path, flags);
   if (file.fd() < 0) return errno;
   const ssize_t written = write(file.fd(), content.data(), content.size());
   if (written < 0) return errno;
-  return static_cast<size_t>(written) == content.size() ? 0 : EIO;
+  if (static_cast<size_t>(written) != content.size()) return EIO;
+  return file.Close() == 0 ? 0 : errno;
 }
 
 }  // namespace
 
 void ClusterTest::SetUp() {
   if (!CanMount()) GTEST_SKIP() << "needs root and /dev/fuse";
-  server_ = std::make_unique<RealServer>();
+  server_ = std::make_unique<RealServer>(RealServer::Options{.flags = server_flags()});
   a_ = std::make_unique<RealMount>(server_->spec());
   b_ = std::make_unique<RealMount>(server_->spec());
 }

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -18,10 +19,20 @@
 
 namespace tarn::testing {
 
+// For tests that wait until a client is given up: short, and yet long enough for a busy machine to
+// run everybody in time.
+inline constexpr std::chrono::seconds kShortLifetime{6};
+inline std::vector<std::string> ShortLifetime() {
+  return {"--session-lifetime", std::to_string(kShortLifetime.count())};
+}
+
 class ClusterTest : public ::testing::Test {
  protected:
   void SetUp() override;
   void TearDown() override;
+
+  // What tarnd is told beyond where its state is.
+  virtual std::vector<std::string> server_flags() const { return {}; }
 
   RealServer& server() { return *server_; }
   RealMount& a() { return *a_; }

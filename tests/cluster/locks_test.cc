@@ -6,6 +6,11 @@ namespace {
 
 class SharedLockTest : public ClusterTest {};
 
+class DeadClientLockTest : public ClusterTest {
+ protected:
+  std::vector<std::string> server_flags() const override { return ShortLifetime(); }
+};
+
 constexpr std::chrono::milliseconds kMoment{300};  // enough for a mistaken grant to show
 
 TEST_F(SharedLockTest, ExcludesAndIsHandedOverBetweenMounts) {
@@ -42,14 +47,14 @@ TEST_F(SharedLockTest, KilledWaiterLeavesTheQueue) {
   EXPECT_TRUE(last.HoldsEventually());
 }
 
-TEST_F(SharedLockTest, OfAKilledClientIsFreeWithinTheSessionsLifetime) {
+TEST_F(DeadClientLockTest, IsFreeWithinTheSessionsLifetime) {
   RealMount c(server().spec());
   LockHolder first(c / "f", "range");
   ASSERT_TRUE(first.HoldsEventually());
   c.KillClient();
   EXPECT_EQ(Write(b() / "other", "x"), 0);  // nobody else is held up meanwhile
   LockHolder second(a() / "f", "range");
-  EXPECT_TRUE(second.HoldsEventually());  // the lifetime is half of our patience
+  EXPECT_TRUE(second.HoldsEventually());
 }
 
 TEST_F(SharedLockTest, SurvivesARestartOfTheServer) {

@@ -160,7 +160,12 @@ TEST_F(RestartTest, CallsWaitWhileTheServerIsAway) {
   EXPECT_EQ(seen, "x");
 }
 
-TEST_F(RestartTest, KilledClientDoesNotHoldOthersUp) {
+class DeadClientTest : public RestartTest {
+ protected:
+  std::vector<std::string> server_flags() const override { return ShortLifetime(); }
+};
+
+TEST_F(DeadClientTest, DoesNotHoldOthersUp) {
   auto c = std::make_unique<RealMount>(server().spec());
   ASSERT_EQ(mkdir((*c / "d").c_str(), 0755), 0);
   ASSERT_EQ(Write(*c / "d/f", "from c"), 0);

@@ -75,6 +75,7 @@ int LastLineOf(const std::string& path) {
 
 class ClientKillTest : public CrashTest {
  protected:
+  std::vector<std::string> server_flags() const override { return ShortLifetime(); }
   void SetUp() override {
     CrashTest::SetUp();
     if (IsSkipped()) return;

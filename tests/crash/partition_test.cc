@@ -19,7 +19,7 @@ namespace tarn::testing {
 namespace {
 
 // How long others may wait for those that are cut off, with a margin for looking and fencing.
-constexpr std::chrono::seconds kLifetimeAndMore{45};
+constexpr std::chrono::seconds kLifetimeAndMore = kShortLifetime + std::chrono::seconds(20);
 constexpr std::chrono::seconds kAfterwards{1};
 
 // A mount whose way to the server can be cut, and programs that use it all the time.
@@ -192,6 +192,7 @@ std::string CutOff::CheckOwn(const std::string& root) {
 
 class PartitionTest : public CrashTest {
  protected:
+  std::vector<std::string> server_flags() const override { return ShortLifetime(); }
   void SetUp() override {
     CrashTest::SetUp();
     if (IsSkipped()) return;

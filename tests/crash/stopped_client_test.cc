@@ -16,12 +16,13 @@ namespace tarn::testing {
 namespace {
 
 // What a session may be silent, and a margin for looking and fencing.
-constexpr std::chrono::seconds kLifetimeAndMore{40};
+constexpr std::chrono::seconds kLifetimeAndMore = kShortLifetime + std::chrono::seconds(20);
 
 class StoppedClientTest : public CrashTest {
  protected:
   static constexpr int kFiles = 40;
 
+  std::vector<std::string> server_flags() const override { return ShortLifetime(); }
   void SetUp() override;
   void TearDown() override {
     if (!IsSkipped()) Continue();

@@ -4,7 +4,10 @@
 
 namespace tarn::testing {
 
-InProcessServer::InProcessServer() : contents_(std::make_unique<MemKv>()) { Start(); }
+InProcessServer::InProcessServer(const Timing& timing)
+    : timing_(timing), contents_(std::make_unique<MemKv>()) {
+  Start();
+}
 
 InProcessServer::~InProcessServer() { Stop(); }
 
@@ -22,8 +25,9 @@ void InProcessServer::Start() {
   ASSERT_OK(store);
   auto sessions = (*store)->LoadSessions();
   ASSERT_OK(sessions);
-  fs_ = ops::LocalFs::Make(std::move(store).value(), SystemClock(), {.grace = !sessions->empty()});
-  auto server = rpc::Server::Start(address(), {fs_.get()}, SystemClock());
+  fs_ = ops::LocalFs::Make(std::move(store).value(), SystemClock(),
+                           {.grace = !sessions->empty(), .timing = timing_});
+  auto server = rpc::Server::Start(address(), {fs_.get()}, SystemClock(), timing_);
   ASSERT_OK(server);
   server_ = std::move(server).value();
   port_ = server_->port();

@@ -14,7 +14,7 @@ namespace tarn::testing {
 // Thread safety: none; clients may run meanwhile. The file system is named "default".
 class InProcessServer {
  public:
-  InProcessServer();
+  explicit InProcessServer(const Timing& timing = {});
   ~InProcessServer();
 
   // 127.0.0.1 and a port that stays the same over restarts.
@@ -28,6 +28,7 @@ class InProcessServer {
   void Start();
 
  private:
+  const Timing timing_;
   std::unique_ptr<MemKv> contents_;  // never used itself: what is opened is made from it
   MemKv* kv_ = nullptr;
   std::unique_ptr<ops::LocalFs> fs_;

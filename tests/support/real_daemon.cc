@@ -91,11 +91,14 @@ RealServer::RealServer(Options options)
   Start();
 }
 
-void RealServer::Start() {
-  std::vector<std::string> argv = {TarndPath(), "--state", state_dir_, "--listen", address()};
+void RealServer::Start(const std::string& faults) {
+  std::vector<std::string> argv = {"/usr/bin/env", "TARN_FAULTS=" + faults, TarndPath(),
+                                   "--state",      state_dir_,              "--listen",
+                                   address()};
   argv.insert(argv.end(), flags_.begin(), flags_.end());
   process_ = std::make_unique<ChildProcess>(argv, log_);
   Eventually([this] { return !process_->running() || Accepts(port_); });
+  if (!faults.empty() && !process_->running()) return;
   if (!process_->running() || !Accepts(port_)) Fail("tarnd did not start", log_);
 }
 
@@ -110,14 +113,25 @@ int RealServer::StopCleanly() {
   return *status;
 }
 
-RealMount::RealMount(const std::string& spec, std::vector<std::string> flags)
+RealMount::RealMount(const std::string& spec, std::vector<std::string> flags,
+                     const std::string& faults)
     : path_(dir_ / "mnt"), log_(dir_ / "tarn.log") {
   mkdir(path_.c_str(), 0755);
-  std::vector<std::string> argv = {TarnPath(), "mount", spec, path_, "--foreground"};
-  argv.insert(argv.end(), flags.begin(), flags.end());
-  client_ = std::make_unique<ChildProcess>(argv, log_);
+  argv_ = {"/usr/bin/env", "TARN_FAULTS=" + faults, TarnPath(), "mount", spec, path_,
+           "--foreground"};
+  argv_.insert(argv_.end(), flags.begin(), flags.end());
+  Start();
+}
+
+void RealMount::Start() {
+  client_ = std::make_unique<ChildProcess>(argv_, log_);
   Eventually([this] { return mounted() || !client_->running(); });
-  if (!mounted()) Fail("tarn mount " + spec + " did not mount", log_);
+  if (!mounted()) Fail(argv_[4] + " was not mounted", log_);
+}
+
+void RealMount::Remount() {
+  umount2(path_.c_str(), MNT_DETACH);
+  Start();
 }
 
 RealMount::~RealMount() {

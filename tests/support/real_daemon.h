@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -32,8 +33,11 @@ class RealServer {
   RealServer() : RealServer(Options{}) {}
   explicit RealServer(Options options);
 
-  // Starts it and waits until it accepts connections. REQUIRES: not running.
-  void Start();
+  // Starts it, with faults (common/fault.h), and waits until it accepts connections; one with
+  // faults may have died of them before. REQUIRES: not running.
+  void Start(const std::string& faults = "");
+  // The exit status of one that ends by itself; nullopt: it did not.
+  std::optional<int> WaitForEnd() { return process_->Wait(); }
   void KillHard();    // kill -9
   int StopCleanly();  // SIGTERM; its exit status
   void Restart() {
@@ -62,12 +66,15 @@ class RealServer {
 class RealMount {
  public:
   // Mounts `spec` in a directory of its own and waits until it is there.
-  explicit RealMount(const std::string& spec, std::vector<std::string> flags = {});
+  explicit RealMount(const std::string& spec, std::vector<std::string> flags = {},
+                     const std::string& faults = "");
   // Unmounts, by force if need be, and waits for the client's end.
   ~RealMount();
 
   const std::string& path() const { return path_; }
   std::string operator/(const std::string& name) const { return path_ + "/" + name; }
+  // After the client's death: mounts anew at the same place.
+  void Remount();
   void KillClient() { client_->Kill(); }  // kill -9: the mount point stays, dead
   pid_t pid() const { return client_->pid(); }
   ChildProcess& client() { return *client_; }
@@ -78,7 +85,10 @@ class RealMount {
   const TempDir dir_;
   std::string path_;
   std::string log_;
+  std::vector<std::string> argv_;
   std::unique_ptr<ChildProcess> client_;
+
+  void Start();
 };
 
 }  // namespace tarn::testing

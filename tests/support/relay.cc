@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <utility>
 #include <vector>
 
 #include "tests/support/expect.h"
@@ -25,27 +26,37 @@ sockaddr_in Loopback(int port) {
 struct Pair {
   int client = -1;
   int server = -1;
+  // How many bytes may yet pass; -1: any number.
+  int64_t left_to_server = -1;
+  int64_t left_to_client = -1;
 };
 
-int ConnectTo(int port) {
+int ConnectTo(int port, const std::string& source) {
   const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in from = Loopback(0);
+  EXPECT_EQ(inet_pton(AF_INET, source.c_str(), &from.sin_addr), 1);
+  EXPECT_EQ(bind(fd, reinterpret_cast<const sockaddr*>(&from), sizeof from), 0);
   const sockaddr_in address = Loopback(port);
   if (connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) return fd;
   close(fd);
   return -1;
 }
 
-// Reads what there is and writes it to `to`, or loses it. 0: the connection is over.
-ssize_t Pump(int from, int to, bool lose) {
+// Reads what there is and writes it to `to`, or loses it. 0: the connection is over, also because
+// all of `left` has passed.
+ssize_t Pump(int from, int to, bool lose, int64_t& left) {
   char buffer[64 * 1024];
-  const ssize_t n = recv(from, buffer, sizeof buffer, 0);
+  ssize_t n = recv(from, buffer, sizeof buffer, 0);
+  const bool last = left >= 0 && n >= left;
+  if (last) n = static_cast<ssize_t>(left);
+  if (left >= 0) left -= n;
   for (ssize_t sent = 0; !lose && sent < n;) {
     const ssize_t m =
         send(to, buffer + sent, static_cast<size_t>(n - sent), MSG_NOSIGNAL);
     if (m <= 0) return 0;
     sent += m;
   }
-  return n;
+  return last ? 0 : n;
 }
 
 void Close(Pair& pair) {
@@ -56,8 +67,8 @@ void Close(Pair& pair) {
 
 }  // namespace
 
-Relay::Relay(const std::string& target)
-    : target_port_(std::stoi(target.substr(target.rfind(':') + 1))) {
+Relay::Relay(const std::string& target, std::string source)
+    : target_port_(std::stoi(target.substr(target.rfind(':') + 1))), source_(std::move(source)) {
   listen_fd_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   sockaddr_in address = Loopback(0);
   EXPECT_EQ(bind(listen_fd_, reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
@@ -83,6 +94,12 @@ std::string Relay::address() const { return "127.0.0.1:" + std::to_string(port_)
 void Relay::Cut() {
   cut_ = true;
   Wake();
+}
+
+void Relay::BreakNext(int connections, int64_t after_to_server, int64_t after_to_client) {
+  after_to_server_ = after_to_server;
+  after_to_client_ = after_to_client;
+  breaking_ = connections;
 }
 
 void Relay::Stall(bool to_server, bool to_client) {
@@ -119,11 +136,11 @@ void Relay::Run() {
     for (size_t i = 0; i < pairs.size(); ++i) {
       bool over = false;
       if (polled[2 + 2 * i].revents != 0) {
-        over = Pump(pairs[i].client, pairs[i].server, false) <= 0;
+        over = Pump(pairs[i].client, pairs[i].server, false, pairs[i].left_to_server) <= 0;
       }
       if (!over && polled[3 + 2 * i].revents != 0) {
         const bool lose = lose_replies_;
-        const ssize_t n = Pump(pairs[i].server, pairs[i].client, lose);
+        const ssize_t n = Pump(pairs[i].server, pairs[i].client, lose, pairs[i].left_to_client);
         over = n <= 0;
         if (lose && n > 0) lost_ += static_cast<size_t>(n);
       }
@@ -132,7 +149,7 @@ void Relay::Run() {
     std::erase_if(pairs, [](const Pair& pair) { return pair.client < 0; });
     if (polled[0].revents != 0) {
       const int client = accept(listen_fd_, nullptr, nullptr);
-      const int server = ConnectTo(target_port_);
+      const int server = ConnectTo(target_port_, source_);
       const int one = 1;
       setsockopt(client, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
       if (server < 0) {
@@ -140,6 +157,11 @@ void Relay::Run() {
       } else {
         setsockopt(server, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
         pairs.push_back({client, server});
+        if (breaking_ > 0) {
+          --breaking_;
+          pairs.back().left_to_server = after_to_server_;
+          pairs.back().left_to_client = after_to_client_;
+        }
       }
     }
   }

@@ -11,7 +11,8 @@ namespace tarn::testing {
 class Relay {
  public:
   // Listens on a loopback port of its own and passes everything on to `target` (127.0.0.1:port).
-  explicit Relay(const std::string& target);
+  // The server sees connections from `source`, any address of 127.0.0.0/8.
+  explicit Relay(const std::string& target, std::string source = "127.0.0.1");
   ~Relay();
 
   std::string address() const;
@@ -19,6 +20,9 @@ class Relay {
   void LoseReplies() { lose_replies_ = true; }
   // Breaks all connections; new ones work again.
   void Cut();
+  // Each of the next `connections` that are made passes on so many bytes in one direction and then
+  // breaks; -1: does not.
+  void BreakNext(int connections, int64_t after_to_server, int64_t after_to_client);
   // A partition: from now on nothing passes in these directions, not even that a connection was
   // closed; what is sent waits, as in TCP. New connections are made if both directions are not
   // stalled, else they wait too. Stall(false, false) heals.
@@ -31,6 +35,7 @@ class Relay {
   void Wake();
 
   const int target_port_;
+  const std::string source_;
   int listen_fd_ = -1;
   int wake_[2] = {-1, -1};
   int port_ = 0;
@@ -39,6 +44,8 @@ class Relay {
   std::atomic<bool> stop_ = false;
   std::atomic<bool> stall_to_server_ = false, stall_to_client_ = false;
   std::atomic<size_t> lost_ = 0;
+  std::atomic<int> breaking_ = 0;  // how many connections yet
+  std::atomic<int64_t> after_to_server_ = -1, after_to_client_ = -1;
   std::thread thread_;
 };
 

@@ -16,6 +16,7 @@ class OpeningFs final : public testing::StubFs {
  public:
   void Open(const Caller& caller, OpenArgs args, Done<OpenReply> done) override {
     uid = caller.uid;
+    read_up_to = args.read_up_to;
     asked.emplace_back(args.open, std::move(done));
   }
   void Answer(Result<OpenReply> result) {
@@ -25,6 +26,7 @@ class OpeningFs final : public testing::StubFs {
   }
   std::deque<std::pair<OpenId, Done<OpenReply>>> asked;
   Uid uid = 0;
+  uint32_t read_up_to = 0;
 };
 
 class LazyOpensTest : public ::testing::Test {
@@ -45,6 +47,27 @@ TEST_F(LazyOpensTest, WhatIsNotLazyIsKnownAtOnce) {
   std::vector<Errno> heard;
   lazy_.Register(OpenId{1}, Note(heard));
   EXPECT_EQ(heard, std::vector{Errno::kOk});
+  EXPECT_TRUE(fs_.asked.empty());
+}
+
+TEST_F(LazyOpensTest, FirstReaderIsGivenTheContentsWithTheOpen) {
+  std::vector<Errno> heard;
+  std::vector<std::string> contents;
+  const auto note = [&](Result<OpenReply> reply) {
+    ASSERT_TRUE(reply.ok());
+    contents.push_back(reply->contents.has_value() ? reply->contents->ToString() : "none");
+  };
+  Add(OpenId{1});
+  lazy_.RegisterReading(OpenId{1}, 100, nullptr, note);
+  lazy_.RegisterReading(OpenId{1}, 100, nullptr, note);
+  lazy_.Register(OpenId{1}, Note(heard));
+  ASSERT_EQ(fs_.asked.size(), 1u);
+  EXPECT_EQ(fs_.read_up_to, 100u);
+  fs_.Answer(OpenReply{.attr = {}, .contents = Bytes::FromString("small")});
+  EXPECT_EQ(contents, (std::vector<std::string>{"small", "none"}));
+  EXPECT_EQ(heard, std::vector{Errno::kOk});
+  lazy_.RegisterReading(OpenId{1}, 100, nullptr, note);  // known by now
+  EXPECT_EQ(contents.size(), 3u);
   EXPECT_TRUE(fs_.asked.empty());
 }
 

@@ -132,7 +132,7 @@ TEST_F(TableTest, ListingInterruptedByAChangeIsNotWhole) {
 TEST_F(TableTest, RecallOfNamesLeavesTheOthers) {
   KnowDir();
   table_.LearnListing({.dir = kDir, .cookie = 0}, Listing({"a", "b"}, true));
-  table_.Apply({kDir.ino, LeaseMode::kShared, {"a"}});
+  table_.Apply({kDir.ino, LeaseMode::kShared, {"a"}, true});
   EXPECT_EQ(Name("a"), std::nullopt);
   EXPECT_EQ(Name("b")->ino, kFile.ino);
   EXPECT_EQ(Name("c")->ino, kNoIno);
@@ -180,6 +180,19 @@ TEST_F(TableTest, LongestUnusedNodeGoesWhenThereAreTooMany) {
   EXPECT_EQ(table_.nodes(), 4u);
   EXPECT_NE(table_.Peek(Ino{1}), nullptr);
   EXPECT_EQ(table_.Peek(Ino{2}), nullptr);
+  EXPECT_EQ(table_.evicted(), 1u);
+  const auto evicted = table_.TakeEvicted();
+  ASSERT_EQ(evicted.size(), 1u);
+  EXPECT_EQ(evicted[0].ino, Ino{2});
+  EXPECT_EQ(table_.evicted(), 0u);
+}
+
+TEST_F(TableTest, WhatIsLearntAgainIsNotEvicted) {
+  for (uint64_t i = 1; i <= 5; ++i) table_.Learn({Ino{i}, 0}, AttrOf({Ino{i}, 0}));
+  table_.Learn({Ino{1}, 0}, AttrOf({Ino{1}, 0}));  // evicts 2
+  const auto evicted = table_.TakeEvicted();
+  ASSERT_EQ(evicted.size(), 1u);
+  EXPECT_EQ(evicted[0].ino, Ino{2});
 }
 
 TEST_F(TableTest, NothingOfBeforeAClearIsBelieved) {

@@ -40,6 +40,20 @@ TEST(MountOptions, UserImpliesWhatMountEightSays) {
   EXPECT_TRUE(options->exec);
 }
 
+TEST(MountOptions, HardAndSoftAreThoseOfNfs) {
+  EXPECT_FALSE(ParseMountOptions({})->soft);
+  auto options = ParseMountOptions({"soft,timeo=50,retrans=2"});
+  ASSERT_TRUE(options.ok());
+  EXPECT_TRUE(options->soft);
+  EXPECT_EQ(options->timeo, 50u);
+  // What EFS users have in their fstab.
+  EXPECT_EQ(*ParseMountOptions({"hard,timeo=600,retrans=2"}), MountOptions{});
+  for (const char* bad : {"timeo", "timeo=", "timeo=0", "timeo=1s", "timeo=-1", "timeo=99999999999",
+                          "retrans=x", "soft=1"}) {
+    EXPECT_FALSE(ParseMountOptions({bad}).ok()) << bad;
+  }
+}
+
 TEST(MountOptions, LogOptionsTakeValues) {
   auto options = ParseMountOptions({"log-level=debug,log-file=/tmp/a.log"});
   ASSERT_TRUE(options.ok());
@@ -70,6 +84,14 @@ TEST(MountOptions, SecurityOfEfsIsNeverIgnored) {
 
 TEST(MountOptions, SwitchWithAValueIsUnknown) {
   EXPECT_FALSE(ParseMountOptions({"ro=1"}).ok());
+}
+
+TEST(MountOptions, FlushIsOneOfThree) {
+  EXPECT_EQ(ParseMountOptions({"rw"})->flush, cache::FlushOnClose::kClose);
+  EXPECT_EQ(ParseMountOptions({"flush=sync"})->flush, cache::FlushOnClose::kSync);
+  EXPECT_EQ(ParseMountOptions({"flush=sync,flush=fsync"})->flush, cache::FlushOnClose::kFsync);
+  EXPECT_FALSE(ParseMountOptions({"flush=never"}).ok());
+  EXPECT_FALSE(ParseMountOptions({"flush"}).ok());
 }
 
 }  // namespace

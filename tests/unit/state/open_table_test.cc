@@ -61,6 +61,18 @@ TEST(OpenTableTest, OpensBeyondLimitFailENFILE) {
   EXPECT_TRUE(table.Add(kB, OpenId{3}, kReadFile).ok());
 }
 
+TEST(OpenTableTest, BeyondTheTotalWhoHasManyFailsENFILEAndWhoHasFewDoesNot) {
+  OpenTable table(/*opens_per_session=*/100, /*opens_max=*/5, /*opens_share=*/2);
+  for (uint64_t id = 1; id <= 5; ++id) ASSERT_TRUE(table.Add(kA, OpenId{id}, kReadFile).ok());
+  EXPECT_EQ(table.Add(kA, OpenId{6}, kReadFile).code(), Errno::kENFILE);
+  EXPECT_TRUE(table.Add(kB, OpenId{1}, kReadFile).ok());
+  EXPECT_TRUE(table.Add(kB, OpenId{2}, kReadFile).ok());
+  EXPECT_EQ(table.Add(kB, OpenId{3}, kReadFile).code(), Errno::kENFILE);
+  table.DropSession(kA);
+  EXPECT_TRUE(table.Add(kB, OpenId{3}, kReadFile).ok());
+  table.CheckInvariants();
+}
+
 TEST(OpenTableTest, DroppedSessionLeavesOthersAndOpensNoMore) {
   OpenTable table;
   for (uint64_t id = 0; id < 100; ++id) {

@@ -102,6 +102,19 @@ TEST_F(SessionTableTest, SlotJoinsARunningRequest) {
   EXPECT_THAT(answers_, ElementsAre("one", "one"));
 }
 
+// It would get what it cannot read.
+TEST_F(SessionTableTest, OtherVerbUnderTheSameSequenceIsMisuse) {
+  StartFresh();
+  auto session = Open();
+  constexpr RequestKind kOther{.mutates = true, .verb = 7};
+  Begin(*session, {0, 1}, kMutation);
+  EXPECT_EQ(Begin(*session, {0, 1}, kOther).verdict, Admission::kMisused);
+  Finish(*session, {0, 1}, "one");
+  EXPECT_EQ(Begin(*session, {0, 1}, kOther).verdict, Admission::kMisused);
+  EXPECT_EQ(Begin(*session, {0, 1}, kMutation).verdict, Admission::kReplay);
+  EXPECT_EQ(Begin(*session, {0, 2}, kOther).verdict, Admission::kRun);
+}
+
 TEST_F(SessionTableTest, SlotReplaysADoneMutation) {
   StartFresh();
   auto session = Open();
@@ -230,6 +243,48 @@ TEST_F(SessionTableTest, SilentSessionIsFencedDurablyBeforeItIsEnded) {
   EXPECT_EQ(volume_.log[1], "end");
   EXPECT_EQ(table_.Find(id, 1), nullptr);
   EXPECT_FALSE(table_.ExpireSilent(id)) << "it is gone";
+}
+
+TEST_F(SessionTableTest, OldestOfTooManyArrivalsOfOneRequestGetsNoAnswer) {
+  StartFresh();
+  auto session = Open();
+  EXPECT_EQ(Begin(*session, {0, 1}, kWait).verdict, Admission::kRun);
+  for (uint32_t i = 0; i < kListenersPerRequest; ++i) {
+    EXPECT_EQ(Begin(*session, {0, 1}, kWait).verdict, Admission::kJoined);
+  }
+  EXPECT_THAT(answers_, ElementsAre("again"));
+  answers_.clear();
+  Finish(*session, {0, 1}, "reply");
+  EXPECT_EQ(answers_, std::vector<std::string>(kListenersPerRequest, "reply"));
+}
+
+TEST_F(SessionTableTest, AddressHasItsShareOfSessionsAndTheSilentOnesGoFirst) {
+  StartFresh();
+  const auto open = [this](int number, const std::string& peer) {
+    return table_.Open({.volume = &volume_, .client_name = "test"}, std::to_string(number), peer);
+  };
+  for (int i = 0; i < static_cast<int>(kSessionsPerPeer); ++i) ASSERT_OK(open(i, "10.0.0.1"));
+  EXPECT_ERROR(kENFILE, open(5000, "10.0.0.1"));
+  auto other = open(5001, "10.0.0.2");
+  ASSERT_OK(other);
+  ASSERT_OK(open(0, "10.0.0.1")) << "it is the one that is there";
+  clock_.boot += kSessionLifetimeNanos + 1;
+  EXPECT_OK(open(5002, "10.0.0.1"));
+  EXPECT_NE(table_.Find((*other)->facts().id, 1), nullptr) << "not of that address";
+}
+
+TEST_F(SessionTableTest, LifetimeIsTheOneTheTableWasToldOf) {
+  SessionTable table(clock_, {.session_lifetime_nanos = 3 * kSecondNanos});
+  table.AddVolume(volume_, {OnRecord(7)});
+  auto session = table.Open({.volume = &volume_, .client_name = "test"}, "n");
+  ASSERT_OK(session);
+  clock_.boot += 3 * kSecondNanos;
+  EXPECT_FALSE(table.ExpireSilent((*session)->facts().id));
+  clock_.boot += 1;
+  volume_.log.clear();
+  table.Tick();  // so much for the grace period, too
+  EXPECT_EQ(volume_.log.front(), "fence");
+  EXPECT_EQ(table.Find((*session)->facts().id, 1), nullptr);
 }
 
 TEST_F(SessionTableTest, SilentSessionThatCannotBeFencedKeepsWhatItHolds) {

@@ -217,5 +217,25 @@ TEST_F(ReconnectTest, CloseEndsWhileTheServerIsAway) {
   EXPECT_ERROR(kEIO, call.get());
 }
 
+// Whoever waits for the end of all that it has asked (FuseBridge) must not wait for the session's.
+TEST_F(ReconnectTest, WhatWasAnsweredAtTheCloseKeepsNothingOfItsMaker) {
+  const auto fs = Connect();
+  server_.Stop();
+  auto token = std::make_shared<int>(0);
+  const std::weak_ptr<int> kept = token;
+  Notification answered;
+  auto cancellation = std::make_shared<Cancellation>();
+  const std::weak_ptr<Cancellation> kept_with_it = cancellation;
+  fs->GetAttr(Cancellable(std::move(cancellation)), {fs->root().handle},
+              [&answered, token = std::move(token)](Result<AttrReply> reply) {
+                EXPECT_ERROR(kEIO, reply);
+                answered.Notify();
+              });
+  fs->Close();
+  answered.WaitForNotification();
+  EXPECT_TRUE(kept.expired());
+  EXPECT_TRUE(kept_with_it.expired());
+}
+
 }  // namespace
 }  // namespace tarn::transport

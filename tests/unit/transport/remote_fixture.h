@@ -39,6 +39,8 @@ bool IsReady(const std::future<T>& answer) {
 
 class RemoteFixture : public ::testing::Test {
  protected:
+  explicit RemoteFixture(const Timing& timing = {}) : server_(timing) {}
+
   std::unique_ptr<RemoteFs> Connect(const std::string& address) {
     ConnectOptions options;
     options.server = address;

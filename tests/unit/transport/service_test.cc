@@ -3,6 +3,7 @@
 #include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/security/credentials.h>
 
+#include "common/limits.h"
 #include "common/wire/convert.h"
 #include "common/wire/frame.h"
 #include "proto/admin.grpc.pb.h"
@@ -24,7 +25,7 @@ struct RawCall {
 
 class ServiceTest : public RemoteFixture {
  protected:
-  ServiceTest() { Dial(); }
+  explicit ServiceTest(const Timing& timing = {}) : RemoteFixture(timing) { Dial(); }
   void Dial() {
     channel_ = grpc::CreateChannel(server_.address(), grpc::InsecureChannelCredentials());
     generic_ = std::make_unique<grpc::GenericStub>(channel_);
@@ -91,6 +92,12 @@ class ServiceTest : public RemoteFixture {
   std::unique_ptr<v1::Session::Stub> sessions_;
   std::vector<std::unique_ptr<RawCall>> calls_;
   v1::HelloReply hello_;
+};
+
+// Silent clients are given up soon.
+class FencedClientTest : public ServiceTest {
+ protected:
+  FencedClientTest() : ServiceTest({.session_lifetime_nanos = kSecondNanos / 3}) {}
 };
 
 TEST_F(ServiceTest, DoneMutationIsReplayed) {
@@ -234,11 +241,67 @@ TEST_F(ServiceTest, ForgedTagOpensNothing) {
   EXPECT_EQ(SendMakeDir(forged), -static_cast<int>(Errno::kESTALE));
 }
 
+TEST_F(FencedClientTest, HelloTellsTheLifetime) {
+  Hello();
+  EXPECT_EQ(hello_.lifetime_ns(), static_cast<uint64_t>(kSecondNanos / 3));
+}
+
 TEST_F(ServiceTest, HelloAgainWithTheSameNonceIsTheSameSession) {
   Hello();
   v1::HelloReply again;
   ASSERT_TRUE(Hello(HelloRequest(), again).ok());
   EXPECT_EQ(again.session().SerializeAsString(), hello_.session().SerializeAsString());
+}
+
+TEST_F(ServiceTest, ReclaimOfTooMuchAtOnceIsRefused) {
+  Hello();
+  v1::ReclaimRequest request;
+  *request.mutable_session() = hello_.session();
+  request.set_epoch(hello_.epoch());
+  const auto reclaim = [&] {
+    v1::ReclaimReply reply;
+    grpc::ClientContext context;
+    return sessions_->Reclaim(&context, request, &reply).error_code();
+  };
+  for (uint32_t i = 0; i < kReclaimBatch; ++i) request.add_opens()->set_open(i);
+  EXPECT_EQ(reclaim(), StatusCode::OK);
+  request.add_opens()->set_open(kReclaimBatch);
+  EXPECT_EQ(reclaim(), StatusCode::INVALID_ARGUMENT);
+}
+
+TEST_F(FencedClientTest, DelayedWriteIsRefusedAlsoAfterARestart) {
+  Hello();
+  const auto other = Connect();
+  const auto made = Create(*other, "f");
+  ASSERT_OK(made);
+  const Handle file = made->entry.handle;
+  auto open = InSlot<v1::OpenRequest>(1);
+  wire::Fill(file, *open.mutable_inode());
+  open.set_open(5);
+  open.set_access(3);
+  ASSERT_EQ(Raw("/tarn.v1.Filesystem/Open", open.SerializeAsString()), StatusCode::OK);
+  auto lock = InSlot<v1::SetLockRequest>(2);
+  wire::Fill(LockOf(file, OpenId{5}, LockType::kWrite, false), lock);
+  ASSERT_EQ(Raw("/tarn.v1.Filesystem/SetLock", lock.SerializeAsString()), StatusCode::OK);
+  v1::WriteHead head = InSlot<v1::WriteHead>(3);
+  wire::Fill(file, *head.mutable_inode());
+  head.set_open(5);
+  const std::string write = wire::Encode(head, Bytes::Copy("late")).ToString();
+
+  ASSERT_OK(SetLock(*other, LockOf(file, last_open(), LockType::kWrite, true)));
+  EXPECT_EQ(Raw("/tarn.v1.Filesystem/Write", write), StatusCode::UNAUTHENTICATED);
+  server_.Stop();
+  server_.Start();
+  Dial();
+  EXPECT_EQ(Raw("/tarn.v1.Filesystem/Write", write), StatusCode::UNAUTHENTICATED);
+  v1::HelloRequest again = HelloRequest();
+  *again.mutable_previous() = hello_.session();
+  v1::HelloReply reply;
+  ASSERT_TRUE(Hello(again, reply).ok());
+  EXPECT_FALSE(reply.resumed());
+  EXPECT_EQ(Raw("/tarn.v1.Filesystem/Write", write), StatusCode::UNAUTHENTICATED);
+  ASSERT_OK_AND_ASSIGN(const EntryReply found, Lookup(*other, other->root().handle, "f"));
+  EXPECT_EQ(found.attr.size, 0u);
 }
 
 TEST_F(ServiceTest, OtherVersionIsRefusedWithASentence) {

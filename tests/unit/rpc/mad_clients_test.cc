@@ -1,0 +1,379 @@
+// Clients that send anything: messages of valid shape with mad values, for every rpc of every
+// service, under sessions of their own, whose recalls they never answer. Everything is answered or
+// refused; a client that behaves goes on beside them and is answered right; what is left at the end
+// makes sense. TARN_TEST_SEED=n makes the same messages again, TARN_TEST_LONG goes on for minutes.
+#include <grpcpp/create_channel.h>
+#include <grpcpp/generic/generic_stub.h>
+#include <grpcpp/security/credentials.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <map>
+#include <mutex>
+#include <thread>
+
+#include "common/limits.h"
+#include "common/wire/convert.h"
+#include "common/wire/frame.h"
+#include "proto/admin.grpc.pb.h"
+#include "proto/session.grpc.pb.h"
+#include "tests/support/mad_messages.h"
+#include "tests/unit/transport/remote_fixture.h"
+
+namespace tarn::transport {
+namespace {
+
+using grpc::StatusCode;
+using testing::MadMessages;
+
+constexpr Uid kGoodUid = 4242;
+constexpr uint32_t kMadSlots = 6;
+
+// Answers and refusals of each rpc, over all clients.
+struct Tally {
+  void Count(const std::string& method, const grpc::Status& status, int32_t error) {
+    const std::lock_guard lock(mu);
+    auto& [answered, refused] = by_method[method];
+    ++(status.ok() && error == 0 ? answered : refused);
+    ++by_status[status.ok() ? StatusCode::OK : status.error_code()];
+  }
+  std::mutex mu;
+  std::map<std::string, std::pair<int, int>> by_method;
+  std::map<StatusCode, int> by_status;
+};
+
+// One mad client: one call after the other, those that wait given up soon.
+class MadClient {
+ public:
+  MadClient(const std::string& address, uint64_t seed, Tally& tally)
+      : mad_(seed),
+        tally_(tally),
+        channel_(grpc::CreateChannel(address, grpc::InsecureChannelCredentials())),
+        generic_(channel_) {}
+
+  void Run(const std::atomic<bool>& stop) {
+    Hello(/*sane=*/true);
+    while (!stop) Step();
+    Goodbye();
+  }
+
+ private:
+  void Step();
+  template <class V>
+  void Call();
+  void Hello(bool sane);
+  void Goodbye();
+  template <class Request, class Reply>
+  grpc::Status Session(const char* rpc, Request request, Reply& reply);
+  template <class Request>
+  void MadSession(const char* rpc);
+  void Listen();
+  // The status, and what was received.
+  grpc::Status Send(const std::string& method, const Bytes& bytes, grpc::ByteBuffer& reply);
+  void FillHeader(v1::RequestHeader& header);
+  Bytes Frame(const google::protobuf::MessageLite& head);
+
+  MadMessages mad_;
+  Tally& tally_;
+  std::shared_ptr<grpc::Channel> channel_;
+  grpc::GenericStub generic_;
+  v1::HelloReply hello_;
+  std::vector<v1::SessionId> former_;
+  uint64_t sequences_[kMadSlots] = {};
+  struct Stream {
+    grpc::ClientContext context;
+    std::unique_ptr<grpc::ClientReader<v1::Event>> reader;
+  };
+  std::vector<std::unique_ptr<Stream>> streams_;  // never read
+};
+
+grpc::Status MadClient::Send(const std::string& method, const Bytes& bytes,
+                             grpc::ByteBuffer& reply) {
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + std::chrono::milliseconds(
+      mad_.Chance(90) ? 500 : 20));
+  const grpc::ByteBuffer request = wire::ToBuffer(bytes);
+  std::promise<grpc::Status> done;
+  generic_.UnaryCall(&context, method, {}, &request, &reply,
+                     [&done](grpc::Status status) { done.set_value(std::move(status)); });
+  return done.get_future().get();
+}
+
+void MadClient::FillHeader(v1::RequestHeader& header) {
+  *header.mutable_session() = hello_.session();
+  header.set_epoch(hello_.epoch());
+  const auto slot = static_cast<uint32_t>(mad_.Below(kMadSlots));
+  header.set_slot(slot);
+  header.set_sequence(++sequences_[slot]);
+  v1::Caller& caller = *header.mutable_caller();
+  caller.set_uid(mad_.Chance(80) ? 1 + static_cast<uint32_t>(mad_.Below(3)) : UINT32_MAX);
+  caller.set_gid(caller.uid());
+  caller.set_has_groups(mad_.Chance(80));
+  if (mad_.Chance(2)) {
+    const uint64_t groups = mad_.Chance(10) ? 70'000 : mad_.Below(3000);
+    for (uint64_t i = 0; i < groups; ++i) caller.add_groups(static_cast<uint32_t>(i) + 5000);
+  }
+  if (mad_.Chance(90)) return;
+  switch (mad_.Below(5)) {
+    case 0: header.set_slot(static_cast<uint32_t>(mad_.Number())); break;
+    case 1: header.set_sequence(mad_.Number()); break;
+    case 2: header.set_epoch(static_cast<uint32_t>(mad_.Number())); break;
+    case 3: header.mutable_session()->set_low(mad_.Number()); break;
+    default:
+      if (!former_.empty()) *header.mutable_session() = former_[mad_.Below(former_.size())];
+  }
+}
+
+// The head and contents of the length that it says, or not.
+Bytes MadClient::Frame(const google::protobuf::MessageLite& head) {
+  const uint64_t size = mad_.Chance(5) ? kTransferMaxBytes + mad_.Below(3) - 1 : mad_.Below(40'000);
+  std::string frame = wire::Encode(head, Bytes::Copy(std::string(size, 'm'))).ToString();
+  if (mad_.Chance(5)) frame.resize(mad_.Below(frame.size() + 1));
+  if (mad_.Chance(3)) frame += "more";
+  return Bytes::FromString(std::move(frame));
+}
+
+template <class V>
+void MadClient::Call() {
+  typename wire::WireOf<V>::Request message;
+  mad_.Fill(message);
+  FillHeader(*message.mutable_header());
+  Bytes bytes;
+  if constexpr (wire::WireOf<V>::kRequestData) {
+    bytes = Frame(message);
+  } else {
+    bytes = wire::Encode(message);
+  }
+  grpc::ByteBuffer raw;
+  const grpc::Status status = Send(wire::WireOf<V>::kMethod, bytes, raw);
+  typename wire::WireOf<V>::Reply reply;
+  if (status.ok()) {
+    Bytes data;
+    if constexpr (wire::WireOf<V>::kReplyData) {
+      EXPECT_OK(wire::Decode(raw, reply, data));
+    } else {
+      EXPECT_OK(wire::Decode(raw, reply));
+    }
+    EXPECT_TRUE(IsValidErrno(reply.header().error()) || reply.header().error() == 0);
+    mad_.Learn(reply);
+    constexpr bool kOpens = std::is_same_v<V, verbs::Open> || std::is_same_v<V, verbs::Create> ||
+                            std::is_same_v<V, verbs::CreateTmp>;
+    if (kOpens && reply.header().error() == 0) mad_.LearnOpen(message, reply);
+  } else {
+    for (uint64_t& sequence : sequences_) {
+      if (sequence == message.header().sequence()) --sequence;  // perhaps it was not used
+    }
+  }
+  tally_.Count(wire::WireOf<V>::kMethod, status, reply.header().error());
+  if (status.error_code() == StatusCode::UNAUTHENTICATED ||
+      status.error_code() == StatusCode::FAILED_PRECONDITION) {
+    if (mad_.Chance(30)) Hello(/*sane=*/true);
+  }
+}
+
+template <class Request, class Reply>
+grpc::Status MadClient::Session(const char* rpc, Request request, Reply& reply) {
+  const std::string method = std::string("/tarn.v1.Session/") + rpc;
+  grpc::ByteBuffer raw;
+  const grpc::Status status = Send(method, wire::Encode(request), raw);
+  int32_t error = 0;
+  if (status.ok()) EXPECT_OK(wire::Decode(raw, reply));
+  if constexpr (requires { reply.error(); }) error = reply.error();
+  tally_.Count(method, status, error);
+  return status;
+}
+
+void MadClient::Hello(bool sane) {
+  v1::HelloRequest request;
+  if (!sane) mad_.Fill(request);
+  request.set_version(sane || mad_.Chance(80) ? kProtocolVersion : 7);
+  request.set_file_system("default");
+  request.set_features(v1::FEATURE_LEASES);
+  if (sane || mad_.Chance(80)) {
+    request.clear_directory();
+    request.set_nonce("mad-" + std::to_string(100'000'000'000 + mad_.Below(800'000'000'000)));
+  }
+  if (mad_.Chance(20) && !former_.empty()) {
+    *request.mutable_previous() = former_[mad_.Below(former_.size())];
+  } else if (!mad_.Chance(20)) {
+    request.clear_previous();
+  }
+  v1::HelloReply reply;
+  if (!Session("Hello", request, reply).ok() || reply.error() != 0) return;
+  if (former_.size() < 100) former_.push_back(reply.session());
+  hello_ = reply;
+  mad_.ForgetOpens();
+  for (uint64_t& sequence : sequences_) sequence = 0;
+  mad_.Learn(reply.root());
+}
+
+void MadClient::Goodbye() {
+  v1::GoodbyeRequest request;
+  *request.mutable_session() = hello_.session();
+  request.set_epoch(hello_.epoch());
+  v1::GoodbyeReply reply;
+  (void)Session("Goodbye", request, reply);
+  for (const auto& stream : streams_) stream->context.TryCancel();
+}
+
+template <class Request>
+void MadClient::MadSession(const char* rpc) {
+  Request request;
+  mad_.Fill(request);
+  if (mad_.Chance(80)) {
+    *request.mutable_session() = hello_.session();
+    request.set_epoch(hello_.epoch());
+  }
+  grpc::ByteBuffer raw;
+  const std::string method = std::string("/tarn.v1.Session/") + rpc;
+  tally_.Count(method, Send(method, wire::Encode(request), raw), 0);
+}
+
+void MadClient::Listen() {
+  if (streams_.size() >= 8) {
+    streams_.front()->context.TryCancel();
+    streams_.erase(streams_.begin());
+  }
+  v1::EventsRequest request;
+  mad_.Fill(request);
+  if (mad_.Chance(80)) *request.mutable_session() = hello_.session();
+  request.set_epoch(hello_.epoch());
+  auto stream = std::make_unique<Stream>();
+  stream->reader = v1::Session::NewStub(channel_)->Events(&stream->context, request);
+  streams_.push_back(std::move(stream));
+}
+
+void MadClient::Step() {
+  using Call = void (MadClient::*)();
+  static constexpr Call kCalls[] = {
+#define TARN_DECLARE_VERB(verb, args, reply, mutates) &MadClient::Call<verbs::verb>,
+#include "common/verbs.inc"
+#undef TARN_DECLARE_VERB
+  };
+  if (mad_.Chance(95)) return (this->*kCalls[mad_.Below(std::size(kCalls))])();
+  switch (mad_.Below(12)) {
+    case 0: return Hello(/*sane=*/false);
+    case 1: return Goodbye();
+    case 2: return Listen();
+    case 3: return MadSession<v1::HeartbeatRequest>("Heartbeat");
+    case 4: return MadSession<v1::CancelRequest>("Cancel");
+    case 5: case 6: return MadSession<v1::ReclaimRequest>("Reclaim");
+    case 7: case 8: return MadSession<v1::ReturnLeasesRequest>("ReturnLeases");
+    case 9: {
+      grpc::ByteBuffer raw;
+      tally_.Count("/tarn.v1.Admin/DescribeFileSystems",
+                   Send("/tarn.v1.Admin/DescribeFileSystems", Bytes::Copy("\x0a\x01x"), raw), 0);
+      return;
+    }
+    default: {
+      grpc::ByteBuffer raw;
+      (void)Send("/tarn.v1.Filesystem/NoSuchVerb", Bytes::Copy(mad_.Text()), raw);
+    }
+  }
+}
+
+class MadClientsTest : public RemoteFixture {
+ protected:
+  // Sessions that stand in the way are fenced soon.
+  MadClientsTest()
+      : RemoteFixture({.session_lifetime_nanos = 10 * kSecondNanos,
+                       .recall_deadline_nanos = kSecondNanos / 5}) {
+    good_caller_.uid = kGoodUid;
+    good_caller_.gid = kGoodUid;
+    good_caller_.groups.emplace();
+  }
+  void MakeGoodDir();
+  // What a program might do, in the directory that is the good client's alone. "" or what failed.
+  std::string GoodRound(int number);
+
+  Caller good_caller_;
+  std::unique_ptr<RemoteFs> good_;
+  Handle dir_;
+};
+
+void MadClientsTest::MakeGoodDir() {
+  good_ = Connect();
+  const Handle root = good_->root().handle;
+  ASSERT_OK(Wait<verbs::SetAttr>(*good_, root_, {.inode = root, .mode = 01777}));
+  const auto made =
+      Wait<verbs::MakeDir>(*good_, good_caller_, {.dir = root, .name = "good", .mode = 0700});
+  ASSERT_OK(made);
+  dir_ = made->handle;
+}
+
+std::string MadClientsTest::GoodRound(int number) {
+  const std::string name = "f" + std::to_string(number % 7);
+  const std::string content = "content " + std::to_string(number);
+  const auto failed = [](const char* what, const auto& result) {
+    return std::string(what) + ": " + std::string(ErrnoName(result.code())) + " " +
+           (result.ok() ? "" : result.error().message);
+  };
+  const OpenId open{1'000'000u + static_cast<uint64_t>(number)};
+  const auto made = Wait<verbs::Create>(*good_, good_caller_,
+                                        {.dir = dir_, .name = name, .mode = 0600, .open = open,
+                                         .access = OpenAccess::kReadWrite, .exclusive = true});
+  if (!made.ok()) return failed("create", made);
+  const Handle file = made->entry.handle;
+  const auto written = Wait<verbs::Write>(
+      *good_, good_caller_, {.inode = file, .open = open, .data = Bytes::Copy(content)});
+  if (!written.ok()) return failed("write", written);
+  const SetLockArgs lock = LockOf(file, open, LockType::kWrite, true);
+  if (const auto set = Wait<verbs::SetLock>(*good_, good_caller_, lock); !set.ok()) {
+    return failed("lock", set);
+  }
+  const auto read =
+      Wait<verbs::Read>(*good_, good_caller_, {.inode = file, .open = open, .size = 100});
+  if (!read.ok() || read->data.ToString() != content) return failed("read", read);
+  const auto renamed = Wait<verbs::Rename>(
+      *good_, good_caller_, {.dir = dir_, .name = name, .new_dir = dir_, .new_name = "g"});
+  if (!renamed.ok()) return failed("rename", renamed);
+  const auto found = Wait<verbs::Lookup>(*good_, good_caller_, {dir_, "g"});
+  if (!found.ok() || found->attr.size != content.size()) return failed("lookup", found);
+  const auto unlinked = Wait<verbs::Unlink>(*good_, good_caller_, {dir_, "g"});
+  if (!unlinked.ok()) return failed("unlink", unlinked);
+  const auto released =
+      Wait<verbs::Release>(*good_, good_caller_, {.inode = file, .open = open});
+  if (!released.ok()) return failed("release", released);
+  const auto gone = Wait<verbs::Lookup>(*good_, good_caller_, {dir_, "g"});
+  return gone.code() == Errno::kENOENT ? "" : failed("lookup of what is gone", gone);
+}
+
+TEST_F(MadClientsTest, AreAnsweredOrRefusedAndHarmNobody) {
+  const char* const given = std::getenv("TARN_TEST_SEED");
+  const uint64_t seed =
+      given != nullptr ? std::strtoull(given, nullptr, 10) : std::random_device()();
+  std::printf("seed %llu\n", static_cast<unsigned long long>(seed));
+  const auto length =
+      std::chrono::seconds(std::getenv("TARN_TEST_LONG") != nullptr ? 300 : 10);
+  MakeGoodDir();
+  Tally tally;
+  std::atomic<bool> stop = false;
+  std::vector<std::thread> threads;
+  for (uint64_t i = 0; i < 3; ++i) {
+    threads.emplace_back([&, i] { MadClient(server_.address(), seed + i, tally).Run(stop); });
+  }
+  const auto end = std::chrono::steady_clock::now() + length;
+  int rounds = 0;
+  std::string complaint;
+  while (complaint.empty() && std::chrono::steady_clock::now() < end) {
+    complaint = GoodRound(rounds++);
+  }
+  stop = true;
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(complaint, "") << "in round " << rounds;
+  EXPECT_EQ(GoodRound(rounds), "");
+  server_.fs().CheckInvariants();
+  std::printf("%d rounds of the good client\n", rounds);
+  int ever_done = 0;
+  for (const auto& [method, counts] : tally.by_method) {
+    std::printf("%-40s %6d done %6d refused\n", method.c_str(), counts.first, counts.second);
+    ever_done += counts.first > 0 ? 1 : 0;
+  }
+  // Else this would be a test of the first checks alone.
+  EXPECT_GE(ever_done, 20);
+  for (const auto& [status, count] : tally.by_status) std::printf("status %d: %d\n", status, count);
+  EXPECT_EQ(tally.by_status[StatusCode::INTERNAL], 0);
+}
+
+}  // namespace
+}  // namespace tarn::transport
