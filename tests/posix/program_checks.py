@@ -171,9 +171,12 @@ def make_incremental(place):
 
 # ---- git ---------------------------------------------------------------------------------------
 
-GIT_SETUP = """
+GIT_ENVIRONMENT = """
 export GIT_CONFIG_NOSYSTEM=1 GIT_AUTHOR_NAME=a GIT_AUTHOR_EMAIL=a@x GIT_COMMITTER_NAME=a
 export GIT_COMMITTER_EMAIL=a@x
+"""
+# Once for each check: git refuses a second process that changes the user's configuration meanwhile.
+GIT_SETUP = GIT_ENVIRONMENT + """
 git config --global init.defaultBranch main
 git config --global --replace-all safe.directory '*'
 """
@@ -207,7 +210,7 @@ def git_two_pushers(place):
         git clone -q {place.dir}/bare.git first; cd first
         git commit -q --allow-empty -m 0; git push -q origin main""")
     dirs = (place.dirs * 2)[:2] if len(place.dirs) == 1 else place.dirs
-    pushers = [place.start("bash", "-euo", "pipefail", "-c", GIT_SETUP + f"""
+    pushers = [place.start("bash", "-euo", "pipefail", "-c", GIT_ENVIRONMENT + f"""
         git clone -q {directory}/bare.git pusher{n}; cd pusher{n}
         for i in $(seq {pushes}); do
           echo {n} $i >f{n}-$i; git add .; git commit -q -m {n}.$i
