@@ -115,6 +115,21 @@ def no_sleep(path, text):
             yield number, "sleeps: wait for the event itself, with a deadline"
 
 
+# Steps of the wall clock must not make a wait longer: whatever waits with a limit does so there.
+WALL_CLOCK = re.compile(r"\b(Await(With)(Timeout|Deadline)|Wait(With)(Timeout|Deadline)"
+                        r"|WaitForNotificationWith\w+|absl::Now|GetCurrentTimeNanos|system_clock"
+                        r"|high_resolution_clock|wait_(for|until)|pthread_cond_timedwait)\b")
+MAY_WAIT = ("common/timed_wait.h", "common/timed_wait.cc", "common/sync_tsan.h")
+
+
+def no_wall_clock(path, text):
+    if path in MAY_WAIT or not path.startswith(("common/", "client/", "server/")):
+        return
+    for number, line in enumerate(blank_out(text).splitlines(), 1):
+        if WALL_CLOCK.search(line):
+            yield number, "goes by the time of day: wait with AwaitFor of common/timed_wait.h"
+
+
 # ---- include direction -----------------------------------------------------------------------
 
 # Folder (longest prefix wins) -> what of the project it may include: folders, or single headers.
@@ -175,7 +190,8 @@ def include_direction(path, text):
 def rules_for(path):
     """The checks that apply to a file of this name."""
     if is_cxx(path):
-        found = [file_size, columns, function_length, no_sleep, include_direction]
+        found = [file_size, columns, function_length, no_sleep, no_wall_clock,
+                 include_direction]
         return found + [header_form] if is_header(path) else found
     if path.endswith(".py") or path.endswith("CMakeLists.txt"):
         return [file_size, columns]

@@ -126,6 +126,16 @@ class NegativeControlTest(unittest.TestCase):
             self.caught("tests/unit/a.cc", call + "\n", "sleeps")
         self.assertEqual(list(source_rules.no_sleep("a.cc", "// usleep(5)\n\"usleep\";\n")), [])
 
+    def test_wait_by_the_wall_clock_is_caught(self):
+        for call in ("mu_.AwaitWithTimeout(c, d);", "cv_.WaitWithDeadline(&mu_, t);",
+                     "ready.WaitForNotificationWithTimeout(d);", "auto t = absl::Now();",
+                     "context.set_deadline(std::chrono::system_clock::now() + kLimit);",
+                     "cv_.wait_for(lock, 1s);"):
+            self.caught("client/fuse/a.cc", call + "\n", "time of day")
+            self.caught("server/rpc/a.cc", call + "\n", "time of day")
+        good = "AwaitFor(mu_, c, d);\n"
+        self.assertEqual(list(source_rules.no_wall_clock("client/fuse/a.cc", good)), [])
+
     def test_include_direction_is_caught(self):
         for path, include in (
                 ("server/ops/a.cc", "client/fuse/bridge.h"),
