@@ -43,6 +43,9 @@ Result<ServerAddress> ParseServerAddress(std::string_view text) {
     rest = colon == std::string_view::npos ? "" : text.substr(colon);
   }
   if (out.host.empty()) return Bad(text, "the server's name is missing");
+  if (out.host.find_first_of("[]/ ") != std::string::npos) {
+    return Bad(text, "'[', ']', '/' and blanks have no place in a server's name");
+  }
   if (rest.empty()) return out;
   if (!rest.starts_with(':')) return Bad(text, "expected ':PORT' after the address");
   ASSIGN_OR_RETURN(out.port, ParsePort(rest.substr(1)));

@@ -100,6 +100,7 @@ void FuseBridge::Negotiate(fuse_conn_info& conn) {
   }
   kernel_says_kill_ = fuse_get_feature_flag(&conn, FUSE_CAP_HANDLE_KILLPRIV_V2);
   conn.max_write = kTransferMaxBytes;
+  conn.max_readahead = kReadAheadBytes;  // or as little as the device has: see mount.cc
   conn.max_background = kMaxBackground;
   conn.congestion_threshold = kMaxBackground * 3 / 4;
   conn.time_gran = 1;

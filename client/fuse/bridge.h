@@ -14,9 +14,13 @@
 #include "client/fuse/invalidator.h"
 #include "client/fuse/lock_book.h"
 #include "common/filesystem.h"
+#include "common/limits.h"
 #include "common/sync.h"
 
 namespace tarn::fuse {
+
+// How far the kernel reads ahead of a sequential reader, if it lets us say so (mount.cc).
+inline constexpr size_t kReadAheadBytes = kRecordMaxBytes;
 
 // The state behind the handlers in ops_*.cc, which libfuse calls. A handler never waits: it builds
 // the arguments, calls the verb, and the verb's Done answers the kernel from whatever thread it

@@ -14,7 +14,6 @@
 #include <thread>
 
 #include "client/fuse/bridge.h"
-#include "common/limits.h"
 #include "common/log.h"
 
 namespace tarn::fuse {
@@ -86,6 +85,19 @@ void RaisePagesLimit() {
   }
 }
 
+// Lets the kernel read kReadAheadBytes ahead of a sequential reader; by itself it reads 128 KiB,
+// which a network of 1 ms makes 60 MB/s. It asks for no more than the device permits when it gets
+// the answer to INIT, which is still to come. Where /sys is not ours to write, it stays.
+void RaiseReadAhead(const std::string& directory) {
+  struct statx info = {};
+  constexpr int kWithoutAsking = AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT;
+  if (statx(AT_FDCWD, directory.c_str(), kWithoutAsking, STATX_TYPE, &info) != 0) return;
+  const std::string path = "/sys/class/bdi/" + std::to_string(info.stx_dev_major) + ":" +
+                           std::to_string(info.stx_dev_minor) + "/read_ahead_kb";
+  std::ofstream file(path, std::ios::in);  // no O_CREAT
+  if (!(file << kReadAheadBytes / 1024 << std::flush)) LogInfo("{} cannot be written", path);
+}
+
 // What the kernel takes the root for until it has asked: its mode, of a directory of root's. It
 // goes by that also if what it asked for is overtaken by a notification. So that nobody is refused
 // then who may enter, the right of a class is given to all if the owner is somebody else: the
@@ -144,6 +156,7 @@ class FuseMount final : public Mount {
     std::string target = config.directory;
     if (root) {
       ASSIGN_OR_RETURN(int fd, MountAsRoot(config));
+      RaiseReadAhead(config.directory);
       target = "/dev/fd/" + std::to_string(fd);
     }
     if (fuse_session_mount(session_.get(), target.c_str()) != 0) {

@@ -46,9 +46,17 @@ int WriteTo(const std::string& path, int flags, const std::string& content) {
 
 void ClusterTest::SetUp() {
   if (!CanMount()) GTEST_SKIP() << "needs root and /dev/fuse";
-  server_ = std::make_unique<RealServer>(RealServer::Options{.flags = server_flags()});
-  a_ = std::make_unique<RealMount>(server_->spec());
-  b_ = std::make_unique<RealMount>(server_->spec());
+  lan_ = MakeLan();
+  server_ = std::make_unique<RealServer>(
+      RealServer::Options{.flags = server_flags(), .lan = lan_.get()});
+  a_ = MountOn(1);
+  b_ = MountOn(2);
+}
+
+std::unique_ptr<RealMount> ClusterTest::MountOn(size_t host) {
+  const std::vector<std::string> none;
+  return std::make_unique<RealMount>(server_->spec(), none, "",
+                                     lan_ == nullptr ? none : lan_->Inside(host));
 }
 
 void ClusterTest::TearDown() {
@@ -60,6 +68,7 @@ void ClusterTest::TearDown() {
   b_.reset();
   a_.reset();
   server_.reset();
+  lan_.reset();
 }
 
 int Write(const std::string& path, const std::string& content) {

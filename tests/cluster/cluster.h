@@ -33,12 +33,20 @@ class ClusterTest : public ::testing::Test {
 
   // What tarnd is told beyond where its state is.
   virtual std::vector<std::string> server_flags() const { return {}; }
+  // A network with at least a host for the server (0) and one for each mount; by default all use
+  // this machine's loopback.
+  virtual std::unique_ptr<Lan> MakeLan() const { return nullptr; }
 
   RealServer& server() { return *server_; }
+  Lan& lan() { return *lan_; }  // REQUIRES: MakeLan makes one
   RealMount& a() { return *a_; }
   RealMount& b() { return *b_; }
 
+  // A mount of the default file system from a host, if there is a Lan.
+  std::unique_ptr<RealMount> MountOn(size_t host);
+
  private:
+  std::unique_ptr<Lan> lan_;
   std::unique_ptr<RealServer> server_;
   std::unique_ptr<RealMount> a_, b_;
 };

@@ -69,7 +69,7 @@ std::pair<uint64_t, uint64_t> UsageOf(const std::string& path) {
 void CrashTest::SetUp() {
   ClusterTest::SetUp();
   if (IsSkipped()) return;
-  c_ = std::make_unique<RealMount>(server().spec());
+  c_ = MountOn(3);
   for (size_t i = 0; i < 3; ++i) devices_.push_back(DeviceOf(host(i).path()));
 }
 

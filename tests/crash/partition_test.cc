@@ -13,7 +13,7 @@
 #include <future>
 
 #include "tests/crash/crash.h"
-#include "tests/support/relay.h"
+#include "tests/support/lan.h"
 
 namespace tarn::testing {
 namespace {
@@ -30,14 +30,15 @@ class CutOff {
     const char* name;
     bool to_server, to_client;
   };
-  CutOff(RealServer& server, const How& how)
+  CutOff(RealServer& server, Lan& lan, size_t host, const How& how)
       : how_(how),
-        relay_(server.address()),
-        mount_(relay_.address() + ":/default"),
+        lan_(lan),
+        host_(host),
+        mount_(server.spec(), {}, "", lan.Inside(host)),
         own_(std::string("own-") + how.name),
         locked_(std::string("locked-") + how.name) {}
   ~CutOff() {
-    relay_.Stall(false, false);
+    Heal();
     stop_ = true;
     for (std::thread& thread : threads_) thread.join();
   }
@@ -45,8 +46,8 @@ class CutOff {
   CutOff& operator=(const CutOff&) = delete;
 
   void WarmUpAndWork();
-  void Cut() { relay_.Stall(how_.to_server, how_.to_client); }
-  void Heal() { relay_.Stall(false, false); }
+  void Cut() { lan_.Set(host_, {.cut_out = how_.to_server, .cut_in = how_.to_client}); }
+  void Heal() { lan_.Set(host_, {}); }
   // Everything that `Change` changes has been acknowledged to another client.
   void NoteChanged() { changed_ = true; }
   // All threads go on after healing and see the change. "" or what went wrong.
@@ -72,7 +73,8 @@ class CutOff {
   }
 
   const How how_;
-  Relay relay_;
+  Lan& lan_;
+  const size_t host_;
   RealMount mount_;
   const std::string own_, locked_;
   Fd held_, lock_;
@@ -192,7 +194,9 @@ std::string CutOff::CheckOwn(const std::string& root) {
 
 class PartitionTest : public CrashTest {
  protected:
+  static constexpr size_t kFirstCutOff = 4;  // hosts 1 to 3 are a, b and c
   std::vector<std::string> server_flags() const override { return ShortLifetime(); }
+  std::unique_ptr<Lan> MakeLan() const override { return std::make_unique<Lan>(7); }
   void SetUp() override {
     CrashTest::SetUp();
     if (IsSkipped()) return;
@@ -218,7 +222,7 @@ TEST_F(PartitionTest, NothingStaleIsShownAndEverybodyGoesOnAfterHealing) {
       {"both", true, true}, {"unheard", true, false}, {"deaf", false, true}};
   std::vector<std::unique_ptr<CutOff>> all;
   for (const CutOff::How& how : kHows) {
-    all.push_back(std::make_unique<CutOff>(server(), how));
+    all.push_back(std::make_unique<CutOff>(server(), lan(), kFirstCutOff + all.size(), how));
     all.back()->WarmUpAndWork();
   }
   for (auto& one : all) one->Cut();

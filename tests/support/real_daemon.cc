@@ -34,12 +34,6 @@ class Socket {
   const int fd_;
 };
 
-bool Accepts(int port) {
-  const Socket s;
-  const sockaddr_in address = Loopback(port);
-  return connect(s.fd(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
-}
-
 [[noreturn]] void Fail(const std::string& what, const std::string& log) {
   std::fprintf(stderr, "%s; its log:\n%s\n", what.c_str(), ReadLog(log).c_str());
   std::abort();
@@ -87,19 +81,42 @@ std::string ReadLog(const std::string& path) {
 RealServer::RealServer(Options options)
     : state_dir_(options.state_dir.empty() ? dir_ / "state" : options.state_dir),
       log_(dir_ / "tarnd.log"),
-      flags_(std::move(options.flags)) {
+      flags_(std::move(options.flags)),
+      lan_(options.lan),
+      host_(lan_ == nullptr ? "127.0.0.1" : lan_->address(0)) {
   Start();
 }
 
+bool RealServer::Accepts() const {
+  bool accepts = false;
+  const auto look = [&] {
+    const Socket s;
+    sockaddr_in address = Loopback(port_);
+    accepts = inet_pton(AF_INET, host_.c_str(), &address.sin_addr) == 1 &&
+              connect(s.fd(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+  };
+  if (lan_ == nullptr) {
+    look();
+  } else {
+    lan_->Run(0, look);
+  }
+  return accepts;
+}
+
 void RealServer::Start(const std::string& faults) {
-  std::vector<std::string> argv = {"/usr/bin/env", "TARN_FAULTS=" + faults, TarndPath(),
-                                   "--state",      state_dir_,              "--listen",
-                                   address()};
+  std::vector<std::string> argv;
+  if (lan_ != nullptr) argv = lan_->Inside(0);
+  for (const std::string& word :
+       {std::string("/usr/bin/env"), "TARN_FAULTS=" + faults, TarndPath(), std::string("--state"),
+        state_dir_, std::string("--listen"), address()}) {
+    argv.push_back(word);
+  }
+  if (lan_ != nullptr) argv.emplace_back("--insecure");
   argv.insert(argv.end(), flags_.begin(), flags_.end());
   process_ = std::make_unique<ChildProcess>(argv, log_);
-  Eventually([this] { return !process_->running() || Accepts(port_); });
+  Eventually([this] { return !process_->running() || Accepts(); });
   if (!faults.empty() && !process_->running()) return;
-  if (!process_->running() || !Accepts(port_)) Fail("tarnd did not start", log_);
+  if (!process_->running() || !Accepts()) Fail("tarnd did not start", log_);
 }
 
 void RealServer::KillHard() {
@@ -114,11 +131,14 @@ int RealServer::StopCleanly() {
 }
 
 RealMount::RealMount(const std::string& spec, std::vector<std::string> flags,
-                     const std::string& faults)
-    : path_(dir_ / "mnt"), log_(dir_ / "tarn.log") {
+                     const std::string& faults, std::vector<std::string> inside)
+    : path_(dir_ / "mnt"), log_(dir_ / "tarn.log"), argv_(std::move(inside)) {
   mkdir(path_.c_str(), 0755);
-  argv_ = {"/usr/bin/env", "TARN_FAULTS=" + faults, TarnPath(), "mount", spec, path_,
-           "--foreground"};
+  for (const std::string& word :
+       {std::string("/usr/bin/env"), "TARN_FAULTS=" + faults, TarnPath(), std::string("mount"),
+        spec, path_, std::string("--foreground")}) {
+    argv_.push_back(word);
+  }
   argv_.insert(argv_.end(), flags.begin(), flags.end());
   Start();
 }
@@ -126,7 +146,7 @@ RealMount::RealMount(const std::string& spec, std::vector<std::string> flags,
 void RealMount::Start() {
   client_ = std::make_unique<ChildProcess>(argv_, log_);
   Eventually([this] { return mounted() || !client_->running(); });
-  if (!mounted()) Fail(argv_[4] + " was not mounted", log_);
+  if (!mounted()) Fail(path_ + " was not mounted", log_);
 }
 
 void RealMount::Remount() {

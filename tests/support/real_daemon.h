@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "tests/support/child_process.h"
+#include "tests/support/lan.h"
 #include "tests/support/temp_dir.h"
 
 namespace tarn::testing {
@@ -29,6 +30,7 @@ class RealServer {
   struct Options {
     std::string state_dir;  // "": one of its own
     std::vector<std::string> flags;
+    const Lan* lan = nullptr;  // runs on its host 0, not on this machine's loopback; outlives this
   };
   RealServer() : RealServer(Options{}) {}
   explicit RealServer(Options options);
@@ -48,7 +50,7 @@ class RealServer {
   pid_t pid() const { return process_->pid(); }
   const std::string& state_dir() const { return state_dir_; }
   const std::string& log() const { return log_; }
-  std::string address() const { return "127.0.0.1:" + std::to_string(port_); }
+  std::string address() const { return host_ + ":" + std::to_string(port_); }
   // What a mount names: "127.0.0.1:PORT:/default" and `directory`.
   std::string spec(const std::string& directory = "") const {
     return address() + ":/default" + directory;
@@ -59,15 +61,20 @@ class RealServer {
   std::string state_dir_;
   std::string log_;
   const std::vector<std::string> flags_;
+  const Lan* const lan_;
+  const std::string host_;
   const int port_ = FreePort();
+  bool Accepts() const;
+
   std::unique_ptr<ChildProcess> process_;
 };
 
 class RealMount {
  public:
-  // Mounts `spec` in a directory of its own and waits until it is there.
+  // Mounts `spec` in a directory of its own and waits until it is there. `inside`: what Lan::Inside
+  // says of the host that the client runs on.
   explicit RealMount(const std::string& spec, std::vector<std::string> flags = {},
-                     const std::string& faults = "");
+                     const std::string& faults = "", std::vector<std::string> inside = {});
   // Unmounts, by force if need be, and waits for the client's end.
   ~RealMount();
 

@@ -39,7 +39,8 @@ TEST(MountSpec, BareIpv6FailsWithTheRemedy) {
 TEST(MountSpec, WhatIsNoneFails) {
   for (const char* text : {"", "server", "/default", "server:default", ":/default", "server:/",
                            "server:0:/fs", "server:65536:/fs", "server:x:/fs", "[::1:/fs",
-                           "[::1]9:/fs", "server:/fs/../x", "server::/fs"}) {
+                           "[::1]9:/fs", "server:/fs/../x", "server::/fs", "[[a]:/fs", "a]:/fs",
+                           "a/b:/fs", "a b:/fs"}) {
     auto spec = ParseMountSpec(text);
     EXPECT_EQ(spec.code(), Errno::kEINVAL) << text;
     EXPECT_FALSE(spec.ok() || spec.error().message.empty()) << text;
