@@ -156,12 +156,9 @@ struct OpenArgs {
   OpenAccess access = OpenAccess::kRead;
   bool truncate = false;
   bool execute = false;  // opened by execve: execute permission is checked instead of read
-  // A file no longer than this, opened for reading, comes with its contents; 0: without.
-  uint32_t read_up_to = 0;  // at most kSmallFileMaxBytes
 };
 struct OpenReply {
   Attr attr;
-  std::optional<Bytes> contents;  // all of them, as of this open
 };
 
 // open(O_CREAT): makes `name`, or opens what is there unless `exclusive`.

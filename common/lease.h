@@ -36,6 +36,8 @@ struct Grant {
 struct LeaseNews {
   std::vector<Grant> grants;
   std::vector<Ino> changed;  // inodes whose records the call has changed
+  // Directories in which the call has changed names and which it grants, as it has left them.
+  std::vector<Attr> directories;
   Timestamp server_time;     // when the reply was made; at the client only
 };
 

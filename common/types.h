@@ -23,6 +23,8 @@ enum class QuotaId : uint32_t {};
 
 // One open file description of one session, chosen by the client, never reused in a session.
 enum class OpenId : uint64_t {};
+// Of a read or write: an open of this call alone. Its caller must have the right to such an open.
+inline constexpr OpenId kNoOpen{0};
 
 // Who holds a lock, within one session: what the kernel calls the lock owner.
 enum class LockOwner : uint64_t {};

@@ -342,9 +342,13 @@ void CachedFs::Make(const Caller& caller, typename V::Args args, Done<EntryReply
   Change<V>(caller, std::move(args), {.inodes = {dir}, .names = {{dir, name}}}, std::move(done),
             [this, dir, name](const Table::Learnable& learnable, const EntryReply& reply)
                 ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+                  const Ino made = reply.handle.ino;
                   LearnEntry(learnable, reply);
+                  if constexpr (std::same_as<V, verbs::MakeDir>) {
+                    if (Contains(learnable, made)) table_.LearnEmpty(made, dir);
+                  }
                   if (!Contains(learnable, dir)) return;
-                  table_.LearnName(dir, name, {reply.handle.ino, reply.attr.type});
+                  table_.LearnName(dir, name, {made, reply.attr.type});
                 });
 }
 

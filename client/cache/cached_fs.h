@@ -103,14 +103,21 @@ class CachedFs final : public FileSystem, public Freshness, private transport::L
   void Make(const Caller& caller, typename V::Args args, Done<EntryReply> done);
   template <class V>
   void Remove(const Caller& caller, typename V::Args args, Done<Unit> done);
-  void ReadWithOpen(const Caller& caller, const ReadArgs& args, Done<ReadReply> done);
-  void ReadNow(const Caller& caller, const ReadArgs& args, Done<ReadReply> done);
+  void ReadNow(const Caller& caller, ReadArgs args, Done<ReadReply> done);
+  void WriteNow(const Caller& caller, WriteArgs args, Done<WriteReply> done);
   // True: a recall of the inode has overtaken the reply.
   bool EndRead(uint64_t start, Ino ino, const LeaseNews& news);
   // Runs it so that Settle waits for it.
   void HandOver(absl::FunctionRef<void()> hand_over) ABSL_LOCKS_EXCLUDED(kernel_mu_);
   // Runs `then` when the server knows of the open, or with the error.
   void WithOpen(OpenId open, absl::AnyInvocable<void(Status) &&> then);
+  // Asks by `now` through an open: one that is lazy stays so, if its opener may do this by an open
+  // of the call alone, as the lease says; else it is registered first.
+  template <class Args, class Reply>
+  void Through(const Caller& caller, Args args, Done<Reply> done,
+               void (CachedFs::*now)(const Caller&, Args, Done<Reply>));
+  // As whom the call may do that; nullopt: it may not.
+  std::optional<Caller> WithoutOpen(const Caller& caller, OpenId open) const;
   template <class V>
   void PassThrough(const Caller& caller, typename V::Args args, Done<typename V::Reply> done);
 
@@ -120,7 +127,7 @@ class CachedFs final : public FileSystem, public Freshness, private transport::L
   // Reads what is not told yet. kAll: answered; kSome: the server must be told first.
   Overlap ReadWritten(const ReadArgs& args, Done<ReadReply>& done);
   void FlushThen(const Touched& touched, WriteBehind::Then then);
-  void Tell(const Caller& caller, WriteArgs args, Done<WriteReply> done);
+  void TellNow(const Caller& caller, WriteArgs args, Done<WriteReply> done);
   void OnTold(const Attr& attr);
   void OnWriteFailed(Ino ino, const Error& error, const std::vector<OpenId>& opens);
   // What the open permits, as far as is known here; kNone: the server must say.

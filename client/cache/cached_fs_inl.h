@@ -134,6 +134,7 @@ void CachedFs::ChangeNow(const Caller& caller, typename V::Args args, Touched to
             table_.DropAttr(ino);
           }
           for (const auto& [dir, name] : touched.names) table_.Doubt(dir, name);
+          for (const Attr& attr : news->directories) LearnAttr(learnable, attr);
           if (result.ok()) learn(learnable, *result);
           table_.End(start);
         }
@@ -141,6 +142,33 @@ void CachedFs::ChangeNow(const Caller& caller, typename V::Args args, Touched to
         if constexpr (kTakesNames<V>) ReturnUnknown(Gone(news->changed, touched.inodes));
         std::move(done)(std::move(result));
       });
+}
+
+template <class Args, class Reply>
+void CachedFs::Through(const Caller& caller, Args args, Done<Reply> done,
+                       void (CachedFs::*now)(const Caller&, Args, Done<Reply>)) {
+  auto registered = [this, caller, now](Args whole, Done<Reply> then) {
+    const OpenId open = whole.open;
+    WithOpen(open, [this, caller, now, whole = std::move(whole),
+                    then = std::move(then)](const Status& known) mutable {
+      if (!known.ok()) return std::move(then)(known.error());
+      (this->*now)(caller, std::move(whole), std::move(then));
+    });
+  };
+  const std::optional<Caller> opener = WithoutOpen(caller, args.open);
+  if (!opener.has_value()) return registered(std::move(args), std::move(done));
+  Args alone = args;
+  alone.open = kNoOpen;
+  (this->*now)(*opener, std::move(alone),
+               [registered, args = std::move(args),
+                done = std::move(done)](Result<Reply> result) mutable {
+                 // A recall has overtaken it: by now the server knows the open, and the right may
+                 // be one from before the change.
+                 if (result.code() == Errno::kEACCES || result.code() == Errno::kESTALE) {
+                   return registered(std::move(args), std::move(done));
+                 }
+                 std::move(done)(std::move(result));
+               });
 }
 
 template <class V>

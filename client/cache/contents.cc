@@ -9,6 +9,18 @@ void CachedFs::WithOpen(OpenId open, absl::AnyInvocable<void(Status) &&> then) {
   lazy_.Register(open, std::move(then));
 }
 
+// What a write drops depends on who writes.
+std::optional<Caller> CachedFs::WithoutOpen(const Caller& caller, OpenId open) const {
+  if (!Valid()) return std::nullopt;
+  std::optional<Caller> opener = lazy_.OpenerOf(open);
+  if (!opener.has_value() || opener->uid != caller.uid || opener->gid != caller.gid) {
+    return std::nullopt;
+  }
+  Caller alone = caller;
+  alone.groups = std::move(opener->groups);
+  return alone;
+}
+
 // What was written through an open is told through it.
 void CachedFs::Release(const Caller& caller, ReleaseArgs args, Done<Unit> done) {
   write_behind_.FlushThen(args.inode.ino, [this, caller, args, done = std::move(done)]() mutable {
@@ -79,50 +91,21 @@ void CachedFs::Read(const Caller& caller, ReadArgs args, Done<ReadReply> done) {
                                      });
     }
   }
-  ReadWithOpen(caller, args, std::move(done));
-}
-
-// The first read through a lazy open brings a small file with it.
-void CachedFs::ReadWithOpen(const Caller& caller, const ReadArgs& args, Done<ReadReply> done) {
-  uint64_t start = 0;
-  {
-    MutexLock lock(&mu_);
-    start = table_.Start();
-  }
-  auto news = std::make_shared<LeaseNews>();
-  lazy_.RegisterReading(
-      args.open, kSmallFileMaxBytes, news,
-      [this, start, caller, args, news, done = std::move(done)](Result<OpenReply> opened) mutable {
-        if (!opened.ok()) {
-          EndRead(start, args.inode.ino, *news);
-          return std::move(done)(opened.error());
-        }
-        bool again = true;
-        HandOver([&] {
-          const bool overtaken = EndRead(start, args.inode.ino, *news);
-          again = overtaken || !opened->contents.has_value();
-          if (again) return;
-          const uint64_t size = opened->contents->size();
-          const uint64_t offset = std::min(args.offset, size);
-          const uint64_t n = std::min<uint64_t>(args.size, size - offset);
-          std::move(done)(ReadReply{opened->contents->Sub(offset, n)});
-        });
-        if (again) ReadNow(caller, args, std::move(done));
-      });
+  Through(caller, args, std::move(done), &CachedFs::ReadNow);
 }
 
 // Data that a recall overtook must not reach the kernel, which would keep it: asked again, it is
 // what the lease after that recall covers. Whether it did is asked when nothing can come between
 // the question and the handing over.
-void CachedFs::ReadNow(const Caller& caller, const ReadArgs& args, Done<ReadReply> done) {
+void CachedFs::ReadNow(const Caller& caller, ReadArgs arguments, Done<ReadReply> done) {
   uint64_t start = 0;
   {
     MutexLock lock(&mu_);
     start = table_.Start();
   }
   const Caller asking = WithNews(caller);
-  remote_.Read(asking, args,
-               [this, start, caller, args, news = asking.leases,
+  remote_.Read(asking, arguments,
+               [this, start, caller, args = arguments, news = asking.leases,
                 done = std::move(done)](Result<ReadReply> result) mutable {
                  NoteTime(*news);
                  if (!result.ok()) {
@@ -171,18 +154,18 @@ void CachedFs::Write(const Caller& caller, WriteArgs arguments, Done<WriteReply>
     case Local::kNo:
       break;
   }
-  WithOpen(arguments.open, [this, caller, args = std::move(arguments),
-                            done = std::move(done)](const Status& known) mutable {
-    if (!known.ok()) return std::move(done)(known.error());
-    const Ino ino = args.inode.ino;
-    const bool drops = !args.mapped;
-    Change<verbs::Write>(caller, std::move(args), {.inodes = {ino}}, std::move(done),
-                         [this, drops](const Table::Learnable& learnable, const WriteReply& reply)
-                             ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
-                               LearnAttr(learnable, reply.attr);
-                               if (drops) LearnNoCapability(learnable, reply.attr.ino);
-                             });
-  });
+  Through(caller, std::move(arguments), std::move(done), &CachedFs::WriteNow);
+}
+
+void CachedFs::WriteNow(const Caller& caller, WriteArgs args, Done<WriteReply> done) {
+  const Ino ino = args.inode.ino;
+  const bool drops = !args.mapped;
+  Change<verbs::Write>(caller, std::move(args), {.inodes = {ino}}, std::move(done),
+                       [this, drops](const Table::Learnable& learnable, const WriteReply& reply)
+                           ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+                             LearnAttr(learnable, reply.attr);
+                             if (drops) LearnNoCapability(learnable, reply.attr.ino);
+                           });
 }
 
 void CachedFs::Allocate(const Caller& caller, AllocateArgs arguments, Done<AttrReply> done) {

@@ -45,6 +45,13 @@ std::optional<OpenAccess> LazyOpens::AccessOf(OpenId open) const {
   return it->second.args.access;
 }
 
+std::optional<Caller> LazyOpens::OpenerOf(OpenId open) const {
+  MutexLock lock(&mu_);
+  const auto it = opens_.find(open);
+  if (it == opens_.end() || it->second.registering || it->second.args.execute) return std::nullopt;
+  return it->second.caller;
+}
+
 void LazyOpens::Register(OpenId open, Then then) {
   Caller caller;
   OpenArgs args;
@@ -62,35 +69,6 @@ void LazyOpens::Register(OpenId open, Then then) {
   if (then) return std::move(then)(Ok());
   fs_.Open(caller, args, [this, open](Result<OpenReply> result) {
     OnRegistered(open, result.ok() ? Ok() : Status(result.error()));
-  });
-}
-
-void LazyOpens::RegisterReading(OpenId open, uint32_t read_up_to, std::shared_ptr<LeaseNews> news,
-                                ThenRead then) {
-  Caller caller;
-  OpenArgs args;
-  bool first = false;
-  {
-    MutexLock lock(&mu_);
-    const auto it = opens_.find(open);
-    first = it != opens_.end() && !std::exchange(it->second.registering, true);
-    if (first) {
-      caller = it->second.caller;
-      args = it->second.args;
-    }
-  }
-  if (!first) {
-    return Register(open, [then = std::move(then)](Status known) mutable {
-      if (!known.ok()) return std::move(then)(known.error());
-      std::move(then)(OpenReply{});
-    });
-  }
-  caller.leases = std::move(news);
-  args.read_up_to = read_up_to;
-  fs_.Open(caller, args, [this, open, then = std::move(then)](Result<OpenReply> result) mutable {
-    const Status status = result.ok() ? Ok() : Status(result.error());
-    std::move(then)(std::move(result));
-    OnRegistered(open, status);
   });
 }
 

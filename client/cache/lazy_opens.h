@@ -29,14 +29,12 @@ class LazyOpens {
   bool IsOpen(Ino ino) const;
   // What a lazy one permits; nullopt: it is none.
   std::optional<OpenAccess> AccessOf(OpenId open) const;
+  // Who made a lazy one that nobody registers right now, and had the right to do so by its mode;
+  // nullopt: it is none.
+  std::optional<Caller> OpenerOf(OpenId open) const;
 
   // Runs `then` once the server knows the open; at once if it is not lazy. Errors: those of Open.
   void Register(OpenId open, Then then);
-  // The same for one that is to be read: the reply has the contents, if the file is no longer than
-  // `read_up_to` and the open was lazy and nobody else registers it. `caller.leases`: the news.
-  using ThenRead = absl::AnyInvocable<void(Result<OpenReply>) &&>;
-  void RegisterReading(OpenId open, uint32_t read_up_to, std::shared_ptr<LeaseNews> news,
-                       ThenRead then);
   // All of an inode. Errors are left to whoever uses the open.
   void RegisterAll(Ino ino, absl::AnyInvocable<void() &&> then);
   // Takes all that no request registers right now.

@@ -203,6 +203,11 @@ void Table::LearnName(Ino ino, const std::string& name, const Dentry& dentry) {
   dir->unknown.erase(name);
 }
 
+void Table::LearnEmpty(Ino ino, Ino parent) {
+  Directory* dir = DirectoryOf(ino);
+  if (dir != nullptr) *dir = Directory{.complete = true, .parent = parent};
+}
+
 void Table::LearnListing(const ReadDirArgs& args, const ReadDirReply& reply) {
   Directory* dir = DirectoryOf(args.dir.ino);
   if (dir == nullptr) return;

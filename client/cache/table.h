@@ -91,6 +91,8 @@ class Table {
   void LearnNoXattr(Ino ino, const std::string& name);
   void LearnTarget(Ino ino, const std::string& target);
   void LearnName(Ino dir, const std::string& name, const Dentry& dentry);
+  // A directory that was just made: nothing is in it.
+  void LearnEmpty(Ino dir, Ino parent);
   void LearnListing(const ReadDirArgs& args, const ReadDirReply& reply);
 
   // ---- asking ----

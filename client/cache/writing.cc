@@ -28,7 +28,9 @@ void Extend(Attr& attr, uint64_t offset, uint64_t n) {
 
 WriteBehind::Ends CachedFs::WriteEnds() {
   return {.send = [this](const Caller& caller, WriteArgs args,
-                         Done<WriteReply> done) { Tell(caller, std::move(args), std::move(done)); },
+                         Done<WriteReply> done) {
+            Through(caller, std::move(args), std::move(done), &CachedFs::TellNow);
+          },
           .told = [this](const Attr& attr) { OnTold(attr); },
           .failed = [this](Ino ino, const Error& error,
                            const std::vector<OpenId>& opens) { OnWriteFailed(ino, error, opens); }};
@@ -140,28 +142,24 @@ void CachedFs::FlushAll() {
   told.WaitForNotification();
 }
 
-void CachedFs::Tell(const Caller& caller, WriteArgs arguments, Done<WriteReply> done) {
-  WithOpen(arguments.open, [this, caller, args = std::move(arguments),
-                            done = std::move(done)](const Status& known) mutable {
-    if (!known.ok()) return std::move(done)(known.error());
-    uint64_t start = 0;
-    {
-      MutexLock lock(&mu_);
-      start = table_.Start();
-    }
-    const Caller asking = WithNews(caller);
-    remote_.Write(asking, std::move(args),
-                  [this, start, news = asking.leases,
-                   done = std::move(done)](Result<WriteReply> result) mutable {
-                    {
-                      MutexLock lock(&mu_);
-                      table_.Admit(*news, start);
-                      table_.End(start);
-                    }
-                    NoteTime(*news);
-                    std::move(done)(std::move(result));
-                  });
-  });
+void CachedFs::TellNow(const Caller& caller, WriteArgs args, Done<WriteReply> done) {
+  uint64_t start = 0;
+  {
+    MutexLock lock(&mu_);
+    start = table_.Start();
+  }
+  const Caller asking = WithNews(caller);
+  remote_.Write(asking, std::move(args),
+                [this, start, news = asking.leases,
+                 done = std::move(done)](Result<WriteReply> result) mutable {
+                  {
+                    MutexLock lock(&mu_);
+                    table_.Admit(*news, start);
+                    table_.End(start);
+                  }
+                  NoteTime(*news);
+                  std::move(done)(std::move(result));
+                });
 }
 
 void CachedFs::OnTold(const Attr& attr) {

@@ -11,14 +11,12 @@ void Fill(const OpenArgs& from, v1::OpenRequest& to) {
   to.set_access(static_cast<uint32_t>(from.access));
   to.set_truncate(from.truncate);
   to.set_execute(from.execute);
-  to.set_read_up_to(from.read_up_to);
 }
 Status Take(const v1::OpenRequest& from, OpenArgs& to) {
   TakeOpened(from, to);
   ASSIGN_OR_RETURN(to.access, OpenAccessOf(from.access()));
   to.truncate = from.truncate();
   to.execute = from.execute();
-  to.read_up_to = std::min<uint32_t>(from.read_up_to(), kSmallFileMaxBytes);
   return Ok();
 }
 

@@ -59,10 +59,8 @@ Status Take(const v1::ReadLinkReply& from, ReadLinkReply& to) {
 
 void Fill(const OpenReply& from, v1::OpenReply& to) {
   Fill(from.attr, *to.mutable_attr());
-  if (from.contents.has_value()) to.set_contents(from.contents->ToString());
 }
 Status Take(const v1::OpenReply& from, OpenReply& to) {
-  if (from.has_contents()) to.contents = Bytes::Copy(from.contents());
   return Take(from.attr(), to.attr);
 }
 

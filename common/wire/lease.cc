@@ -1,5 +1,7 @@
 #include "common/wire/lease.h"
 
+#include "common/wire/convert.h"
+
 namespace tarn::wire {
 namespace {
 
@@ -26,6 +28,7 @@ void Fill(const LeaseNews& news, v1::ReplyHeader& header) {
     message.set_sequence(grant.sequence);
   }
   for (const Ino ino : news.changed) header.add_changed(Raw(ino));
+  for (const Attr& attr : news.directories) Fill(attr, *header.add_directories());
 }
 
 LeaseNews LeaseNewsOf(const v1::ReplyHeader& header) {
@@ -37,6 +40,10 @@ LeaseNews LeaseNewsOf(const v1::ReplyHeader& header) {
   }
   news.changed.reserve(static_cast<size_t>(header.changed_size()));
   for (const uint64_t ino : header.changed()) news.changed.push_back(Ino{ino});
+  for (const v1::Attr& message : header.directories()) {
+    Attr attr;
+    if (Take(message, attr).ok()) news.directories.push_back(attr);  // else there is nothing to learn
+  }
   return news;
 }
 

@@ -54,7 +54,18 @@ state::LeaseChanges Driver::ChangesOf(const store::Txn& txn) {
   return changes;
 }
 
-void Driver::GrantChanged(const Caller& caller, const state::LeaseChanges& changes, Ino also,
+Driver::Attrs Driver::DirectoriesOf(store::Txn& txn, const state::LeaseChanges& changes) {
+  Attrs directories;
+  for (const state::LeaseChange& change : changes) {
+    if (change.names.empty()) continue;
+    const auto inode = txn.GetInode(change.ino);
+    if (inode.ok() && inode->has_value()) directories.push_back((*inode)->attr);
+  }
+  return directories;
+}
+
+void Driver::GrantChanged(const Caller& caller, const state::LeaseChanges& changes,
+                          absl::Span<const Attr> directories, Ino also,
                           state::LeaseTable::Want want) {
   absl::InlinedVector<Ino, 6> inodes;
   for (const state::LeaseChange& change : changes) {
@@ -66,6 +77,9 @@ void Driver::GrantChanged(const Caller& caller, const state::LeaseChanges& chang
     inodes.push_back(also);
   }
   leases_.Grant(caller, inodes, want);
+  for (const Attr& attr : directories) {
+    if (IsGranted(*caller.leases, attr.ino)) caller.leases->directories.push_back(attr);
+  }
 }
 
 bool Driver::IsGranted(const LeaseNews& news, Ino ino) {

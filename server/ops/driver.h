@@ -106,7 +106,8 @@ class Driver {
                  const Result<typename V::Reply>& answer);
   static bool IsGranted(const LeaseNews& news, Ino ino);
   // Grants what is held already of what was changed.
-  void GrantChanged(const Caller& caller, const state::LeaseChanges& changes, Ino also,
+  void GrantChanged(const Caller& caller, const state::LeaseChanges& changes,
+                    absl::Span<const Attr> directories, Ino also,
                     state::LeaseTable::Want want);
   template <class V>
   std::optional<Result<typename V::Reply>> FindKept(const Caller& caller,
@@ -121,6 +122,9 @@ class Driver {
     return Stores<V>(args) || kMayGoOn<V> ? LatchSet::Mode::kExclusive : LatchSet::Mode::kShared;
   }
   static state::LeaseChanges ChangesOf(const store::Txn& txn);
+  // The attributes that the transaction gives to directories whose names it changes.
+  using Attrs = absl::InlinedVector<Attr, 2>;
+  static Attrs DirectoriesOf(store::Txn& txn, const state::LeaseChanges& changes);
   std::unique_ptr<store::Txn> Begin(store::Tier tier, LatchSet& latches);
   // Whether the inode's access time is due, as far as `txn` sees it without waiting.
   static bool AccessIsDue(store::Txn& txn, Ino ino);

@@ -55,11 +55,10 @@ Result<typename V::Reply> Driver::Once(Attempt& attempt, const Caller& caller,
     }
   }
   if constexpr (kAccesses<V>) {
-    touch =
-        Accesses<V>(*answer) && !caller.read_only && AccessIsDue(attempt.txn, AccessedIno(args));
+    touch = !caller.read_only && AccessIsDue(attempt.txn, AccessedIno(args));
   }
   if (!V::kMutates) turn.End();  // what it had reserved can be granted
-  if constexpr (std::same_as<V, verbs::Read>) {
+  if constexpr (kReadsData<V>) {
     if (!leases_.MayReadData(caller, args.inode.ino, turn)) return Errno::kBlocked;
   }
   if (Stores<V>(args)) {
@@ -71,13 +70,6 @@ Result<typename V::Reply> Driver::Once(Attempt& attempt, const Caller& caller,
     RETURN_IF_ERROR(opens_.Add(caller.session, args.open, open));
   }
   GrantRead<V>(caller, args, answer);
-  if constexpr (std::same_as<V, verbs::Open>) {
-    // An open must not wait for a change that is about to be made: that may wait for the answer to
-    // a recall, which waits for the open.
-    if (caller.leases != nullptr && !IsGranted(*caller.leases, args.inode.ino)) {
-      answer->contents.reset();
-    }
-  }
   return answer;
 }
 
@@ -91,6 +83,8 @@ Status Driver::Commit(Attempt& attempt, const Caller& caller, const typename V::
     if (attempt.latches.missed() || !leases_.MayChange(caller, changes, turn)) {
       return Errno::kBlocked;
     }
+    Attrs directories;
+    if (caller.leases != nullptr) directories = DirectoriesOf(attempt.txn, changes);
     bool pinned = false;
     if constexpr (kOpens<V>) {
       const state::Open open{OpenedIno<V>(args, *answer), args.access};
@@ -114,7 +108,7 @@ Status Driver::Commit(Attempt& attempt, const Caller& caller, const typename V::
       dir = args.dir.ino;
     }
     using Want = state::LeaseTable::Want;
-    GrantChanged(caller, changes, dir, kMayGoOn<V> ? Want::kWrite : Want::kHeld);
+    GrantChanged(caller, changes, directories, dir, kMayGoOn<V> ? Want::kWrite : Want::kHeld);
   }
   return Ok();
 }
@@ -124,7 +118,7 @@ void Driver::GrantRead(const Caller& caller, const typename V::Args& args,
                        const Result<typename V::Reply>& answer) {
   if (caller.leases == nullptr) return;
   const auto want =
-      ReadsData<V>(args) ? state::LeaseTable::Want::kData : state::LeaseTable::Want::kCache;
+      kReadsData<V> ? state::LeaseTable::Want::kData : state::LeaseTable::Want::kCache;
   absl::InlinedVector<Ino, 2> inodes;
   if constexpr (!V::kMutates && kMayGoOn<V>) {
     leases_.Grant(caller, {args.inode.ino}, state::LeaseTable::Want::kWrite);

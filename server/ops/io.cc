@@ -70,17 +70,19 @@ Status LocalFsImpl::CheckOpen(Attempt& attempt, SessionId session, OpenId id, In
   return inode.has_value() ? Errno::kEBADF : Errno::kESTALE;
 }
 
+Status LocalFsImpl::CheckMayUse(Attempt& attempt, const Caller& caller, OpenId id, Handle inode,
+                                OpenAccess access) const {
+  if (id != kNoOpen) return CheckOpen(attempt, caller.session, id, inode.ino, access);
+  const OpenArgs alone{.inode = inode, .access = access};
+  const auto opened = posix::Open(attempt.txn, caller, alone);
+  return opened.ok() ? Ok() : Status(opened.error());
+}
+
 void LocalFsImpl::Open(const Caller& caller, OpenArgs arguments, Done<OpenReply> done) {
   driver_.Run<verbs::Open>(
       caller, arguments, std::move(done),
-      [](Attempt& attempt, const Caller& who, const OpenArgs& args) -> Result<OpenReply> {
-        ASSIGN_OR_RETURN(OpenReply reply, posix::Open(attempt.txn, who, args));
-        const Attr& attr = reply.attr;
-        const bool small = attr.type == FileType::kRegular && attr.size <= args.read_up_to;
-        if (!small || !ReadsData<verbs::Open>(args) || !CanRead(args.access)) return reply;
-        ASSIGN_OR_RETURN(const auto inode, attempt.txn.GetInode(attr.ino));
-        ASSIGN_OR_RETURN(reply.contents, attempt.txn.ReadData(*inode, 0, attr.size));
-        return reply;
+      [](Attempt& attempt, const Caller& who, const OpenArgs& args) {
+        return posix::Open(attempt.txn, who, args);
       });
 }
 
@@ -89,8 +91,7 @@ void LocalFsImpl::Read(const Caller& caller, ReadArgs arguments, Done<ReadReply>
   driver_.Run<verbs::Read>(
       caller, std::move(arguments), std::move(done),
       [this](Attempt& attempt, const Caller& who, const ReadArgs& args) -> Result<ReadReply> {
-        RETURN_IF_ERROR(
-            CheckOpen(attempt, who.session, args.open, args.inode.ino, OpenAccess::kRead));
+        RETURN_IF_ERROR(CheckMayUse(attempt, who, args.open, args.inode, OpenAccess::kRead));
         ASSIGN_OR_RETURN(posix::ReadPlan plan, posix::PrepareRead(attempt.txn, who, args));
         if (plan.size == 0) return ReadReply{};
         ASSIGN_OR_RETURN(Bytes data, attempt.txn.ReadData(plan.inode, plan.offset, plan.size));
@@ -103,8 +104,7 @@ void LocalFsImpl::Write(const Caller& caller, WriteArgs arguments, Done<WriteRep
   driver_.Run<verbs::Write>(
       caller, std::move(arguments), std::move(done),
       [this](Attempt& attempt, const Caller& who, const WriteArgs& args) -> Result<WriteReply> {
-        RETURN_IF_ERROR(
-            CheckOpen(attempt, who.session, args.open, args.inode.ino, OpenAccess::kWrite));
+        RETURN_IF_ERROR(CheckMayUse(attempt, who, args.open, args.inode, OpenAccess::kWrite));
         return WriteRule(attempt.txn, who, args);
       });
 }

@@ -63,6 +63,9 @@ class LocalFsImpl : public LocalFs {
   // kBlocked.
   Status CheckOpen(Attempt& attempt, SessionId session, OpenId open, Ino ino,
                    OpenAccess access) const;
+  // The same, or for kNoOpen what posix::Open says of such an open.
+  Status CheckMayUse(Attempt& attempt, const Caller& caller, OpenId open, Handle inode,
+                     OpenAccess access) const;
   void HideUntold(const Caller& caller, ReadDirReply& reply) const;
   Result<CopyRangeReply> Copy(Attempt& attempt, const Caller& caller,
                               const CopyRangeArgs& args) const;

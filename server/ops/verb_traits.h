@@ -63,16 +63,9 @@ bool Stores(const typename V::Args& args) {
 
 // The verb is an access in the sense of atime.
 template <class V>
-inline constexpr bool kAccesses = std::same_as<V, verbs::Read> || std::same_as<V, verbs::Open> ||
+inline constexpr bool kAccesses = std::same_as<V, verbs::Read> ||
                                   std::same_as<V, verbs::ReadDir> ||
                                   std::same_as<V, verbs::ReadLink>;
-
-// This call is one: an open only if the contents came with it.
-template <class V>
-bool Accesses(const typename V::Reply& reply) {
-  if constexpr (std::same_as<V, verbs::Open>) return reply.contents.has_value();
-  return kAccesses<V>;
-}
 
 template <class Args>
 Ino AccessedIno(const Args& args) {
@@ -144,10 +137,7 @@ constexpr bool TellsAbsence(Errno code) {
 
 // The kernel keeps what it returns, whatever is said with it.
 template <class V>
-bool ReadsData(const typename V::Args& args) {
-  if constexpr (std::same_as<V, verbs::Open>) return args.read_up_to > 0 && !args.truncate;
-  return std::same_as<V, verbs::Read>;
-}
+inline constexpr bool kReadsData = std::same_as<V, verbs::Read>;
 
 // A verb's number with kept replies.
 template <class V>

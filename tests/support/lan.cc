@@ -169,8 +169,8 @@ class Lan::Wire {
     return probability > 0 && std::uniform_real_distribution<>(0, 1)(random_) < probability;
   }
   std::chrono::microseconds UpTo(std::chrono::microseconds most) {
-    return std::chrono::microseconds(
-        most == most.zero() ? 0 : static_cast<int64_t>(random_() % static_cast<uint64_t>(most.count())));
+    std::uniform_int_distribution<int64_t> distribution(0, most.count());
+    return std::chrono::microseconds(distribution(random_));
   }
 
   Lan& lan_;

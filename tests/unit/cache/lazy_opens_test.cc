@@ -16,7 +16,6 @@ class OpeningFs final : public testing::StubFs {
  public:
   void Open(const Caller& caller, OpenArgs args, Done<OpenReply> done) override {
     uid = caller.uid;
-    read_up_to = args.read_up_to;
     asked.emplace_back(args.open, std::move(done));
   }
   void Answer(Result<OpenReply> result) {
@@ -26,7 +25,6 @@ class OpeningFs final : public testing::StubFs {
   }
   std::deque<std::pair<OpenId, Done<OpenReply>>> asked;
   Uid uid = 0;
-  uint32_t read_up_to = 0;
 };
 
 class LazyOpensTest : public ::testing::Test {
@@ -50,25 +48,17 @@ TEST_F(LazyOpensTest, WhatIsNotLazyIsKnownAtOnce) {
   EXPECT_TRUE(fs_.asked.empty());
 }
 
-TEST_F(LazyOpensTest, FirstReaderIsGivenTheContentsWithTheOpen) {
-  std::vector<Errno> heard;
-  std::vector<std::string> contents;
-  const auto note = [&](Result<OpenReply> reply) {
-    ASSERT_TRUE(reply.ok());
-    contents.push_back(reply->contents.has_value() ? reply->contents->ToString() : "none");
-  };
+TEST_F(LazyOpensTest, OpenerIsKnownUntilItIsRegistered) {
   Add(OpenId{1});
-  lazy_.RegisterReading(OpenId{1}, 100, nullptr, note);
-  lazy_.RegisterReading(OpenId{1}, 100, nullptr, note);
-  lazy_.Register(OpenId{1}, Note(heard));
-  ASSERT_EQ(fs_.asked.size(), 1u);
-  EXPECT_EQ(fs_.read_up_to, 100u);
-  fs_.Answer(OpenReply{.attr = {}, .contents = Bytes::FromString("small")});
-  EXPECT_EQ(contents, (std::vector<std::string>{"small", "none"}));
-  EXPECT_EQ(heard, std::vector{Errno::kOk});
-  lazy_.RegisterReading(OpenId{1}, 100, nullptr, note);  // known by now
-  EXPECT_EQ(contents.size(), 3u);
-  EXPECT_TRUE(fs_.asked.empty());
+  ASSERT_TRUE(lazy_.OpenerOf(OpenId{1}).has_value());
+  EXPECT_EQ(lazy_.OpenerOf(OpenId{1})->uid, 1000u);
+  EXPECT_FALSE(lazy_.OpenerOf(OpenId{2}).has_value());
+  lazy_.Add(Caller{}, {.inode = kFile, .open = OpenId{3}, .execute = true});
+  EXPECT_FALSE(lazy_.OpenerOf(OpenId{3}).has_value());  // by the right to execute, not to read
+  lazy_.Register(OpenId{1}, [](const Status&) {});
+  EXPECT_FALSE(lazy_.OpenerOf(OpenId{1}).has_value());
+  fs_.Answer(OpenReply{});
+  EXPECT_FALSE(lazy_.OpenerOf(OpenId{1}).has_value());
 }
 
 TEST_F(LazyOpensTest, RegisteredOnceForAllThatWaitInTheNameOfTheOpener) {

@@ -2,29 +2,13 @@
 // lease, with the server there, away and restarted, and what the other sees.
 #include <gtest/gtest.h>
 
-#include "client/cache/cached_fs.h"
-#include "client/transport/remote_fs.h"
 #include "common/wait.h"
 #include "tests/support/eventually.h"
-#include "tests/support/expect.h"
 #include "tests/support/in_process_server.h"
+#include "tests/unit/cached/client.h"
 
 namespace tarn::cache {
 namespace {
-
-struct Client {
-  explicit Client(const std::string& address, CacheOptions options = {}) {
-    auto connected =
-        transport::RemoteFs::Connect({.server = address, .client_name = "test", .leases = true});
-    EXPECT_OK(connected);
-    remote = std::move(connected).value();
-    fs = std::make_unique<CachedFs>(*remote, SystemClock(), options);
-  }
-  ~Client() { remote->Close(); }
-
-  std::unique_ptr<transport::RemoteFs> remote;
-  std::unique_ptr<CachedFs> fs;
-};
 
 class ExclusiveTest : public ::testing::Test {
  protected:

@@ -118,43 +118,20 @@ TEST_F(LeasesTest, ReadingVerbsGrantWhatTheyShow) {
   EXPECT_THAT(Granted(), IsEmpty());
 }
 
-TEST_F(LeasesTest, SmallFileComesWithItsOpenAsIfItWereRead) {
-  const Handle file = SharedFile("f", "small");
-  OpenArgs open{.inode = file, .open = OpenId{7}, .read_up_to = 5};
-  auto reply = Call<verbs::Open>(Caching(kB), open);
-  ASSERT_OK(reply);
-  ASSERT_TRUE(reply->contents.has_value());
-  EXPECT_EQ(reply->contents->ToString(), "small");
-  EXPECT_THAT(Granted(), ElementsAre(file.ino));
-  open.read_up_to = 4;
-  reply = Call<verbs::Open>(Caching(kB), open);
-  ASSERT_OK(reply);
-  EXPECT_FALSE(reply->contents.has_value());
-  open = {.inode = file, .open = OpenId{8}, .access = OpenAccess::kWrite, .read_up_to = 5};
-  reply = Call<verbs::Open>(Caching(kB), open);
-  ASSERT_OK(reply);
-  EXPECT_FALSE(reply->contents.has_value());
-  // The kernel would keep the contents, and an open must not wait until they may be granted: the
-  // change that is about to be made may wait for this very open.
-  auto write = StartWrite(kA, file, OpenId{1}, "other");
-  open = {.inode = file, .open = OpenId{9}, .read_up_to = 5};
-  reply = Call<verbs::Open>(Caching(kC), open);
-  ASSERT_OK(reply);
-  EXPECT_FALSE(reply->contents.has_value());
-  AnswerAll(kB);
-  ASSERT_OK(write.get());
-}
-
 TEST_F(LeasesTest, MakersGrantTheNewInodeAndTheDirectoryIfHeld) {
   ASSERT_OK_AND_ASSIGN(EntryReply first, Call<verbs::MakeDir>(Caching(kA), {.dir = root(),
                                                                             .name = "d"}));
   EXPECT_THAT(Granted(), ElementsAre(first.handle.ino));
   EXPECT_THAT(news_->changed, ElementsAre(kRootIno));
+  EXPECT_THAT(news_->directories, IsEmpty());
   EXPECT_ERROR(kENOENT, Lookup(kA, "f"));
   const CreateArgs create{.dir = root(), .name = "f", .mode = 0644, .open = OpenId{1},
                           .access = OpenAccess::kReadWrite};
   ASSERT_OK_AND_ASSIGN(CreateReply made, Call<verbs::Create>(Caching(kA), create));
   EXPECT_THAT(Granted(), ElementsAre(made.entry.handle.ino, kRootIno));
+  const std::vector<Attr> told = news_->directories;
+  ASSERT_OK_AND_ASSIGN(AttrReply truth, Call<verbs::GetAttr>(As(kB), {.inode = root()}));
+  EXPECT_THAT(told, ElementsAre(truth.attr));
   EXPECT_THAT(Recalls(kA), IsEmpty());
 }
 

@@ -1,0 +1,27 @@
+// A caching client of a server in this process.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "client/cache/cached_fs.h"
+#include "client/transport/remote_fs.h"
+#include "tests/support/expect.h"
+
+namespace tarn::cache {
+
+struct Client {
+  explicit Client(const std::string& address, CacheOptions options = {}) {
+    auto connected =
+        transport::RemoteFs::Connect({.server = address, .client_name = "test", .leases = true});
+    EXPECT_OK(connected);
+    remote = std::move(connected).value();
+    fs = std::make_unique<CachedFs>(*remote, SystemClock(), options);
+  }
+  ~Client() { remote->Close(); }
+
+  std::unique_ptr<transport::RemoteFs> remote;
+  std::unique_ptr<CachedFs> fs;
+};
+
+}  // namespace tarn::cache
