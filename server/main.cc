@@ -12,6 +12,7 @@
 #include "server/ops/scrubber.h"
 #include "server/options.h"
 #include "server/rpc/server.h"
+#include "server/state/awake_clock.h"
 #include "server/store/registry.h"
 
 namespace tarn {
@@ -71,7 +72,7 @@ store::RocksKvOptions EngineOptions(const ServerOptions& options) {
 }
 
 int Serve(const ServerOptions& options, const sigset_t& stop_signals) {
-  Clock& clock = SystemClock();
+  state::AwakeClock clock(SystemClock());
   const store::RocksKvOptions engine = EngineOptions(options);
   auto registry = store::OpenRegistry(options.state, engine, clock);
   if (!registry.ok()) {

@@ -71,7 +71,13 @@ void CachedFs::Fsync(const Caller& caller, FsyncArgs args, Done<Unit> done) {
   auto then = [this, caller, args, done = std::move(done)]() mutable {
     const std::optional<Errno> failed = late_errors_.Take(args.inode.ino, args.open);
     if (failed.has_value()) return std::move(done)(*failed);
-    remote_.Fsync(caller, args, std::move(done));
+    remote_.Fsync(caller, args, [this, args, done = std::move(done)](Result<Unit> synced) mutable {
+      if (synced.code() == Errno::kEIO) {  // for the others that have it open, too
+        late_errors_.NoteFailure(args.inode.ino, Errno::kEIO);
+        (void)late_errors_.Take(args.inode.ino, args.open);
+      }
+      std::move(done)(std::move(synced));
+    });
   };
   // The root stands for all that this mount has acknowledged.
   if (args.inode == remote_.root().handle) return write_behind_.FlushAllThen(std::move(then));

@@ -109,7 +109,11 @@ class VerbCall final : public Call {
 
   void Receive(Held& held) override {
     result_ = Decode(reply, caller().leases.get(), last_event);
-    if (result_.ok()) held.Note(args_, *result_);
+    if (!result_.ok()) return;
+    held.Note(args_, *result_);
+    if constexpr (V::kMutates && !std::is_same_v<V, verbs::Release>) {
+      if (mutates) held.NoteChanges(args_, *result_);
+    }
   }
 
   // What the maker left in `done_` goes with the answer: the slot may keep this for longer.

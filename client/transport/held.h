@@ -1,5 +1,5 @@
 // What this client holds at the server, as far as the server must be told again after its restart:
-// opens and granted locks.
+// opens and granted locks. And what it has been told is done, as far as that may be lost again.
 #pragma once
 
 #include <optional>
@@ -7,6 +7,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
+#include "client/transport/unsynced.h"
 #include "common/filesystem.h"
 #include "common/lock_ledger.h"
 #include "common/sync.h"
@@ -32,6 +33,10 @@ class Held {
   void Note(const ReleaseArgs& args, const Unit& reply);
   void Note(const FlushArgs& args, const Unit& reply);
   void Note(const SetLockArgs& args, const Unit& reply);
+  // Inodes that a verb has changed.
+  template <class Args, class Reply>
+  void NoteChanges(const Args& args, const Reply& reply);
+  Unsynced& unsynced() { return unsynced_; }
   // An open, or a lock, that the server does not know of yet.
   void Add(OpenId id, Handle inode, OpenAccess access);
   void Add(const SetLockArgs& lock) { Note(lock, Unit{}); }
@@ -53,6 +58,17 @@ class Held {
   mutable Mutex mu_;
   absl::flat_hash_map<uint64_t, Open> opens_ ABSL_GUARDED_BY(mu_);
   LockLedger locks_ ABSL_GUARDED_BY(mu_);
+  Unsynced unsynced_;
 };
+
+template <class Args, class Reply>
+void Held::NoteChanges(const Args& args, const Reply& reply) {
+  if constexpr (requires { args.inode; }) unsynced_.Note(args.inode.ino);
+  if constexpr (requires { args.dir; }) unsynced_.Note(args.dir.ino);
+  if constexpr (requires { args.new_dir; }) unsynced_.Note(args.new_dir.ino);
+  if constexpr (requires { args.target.ino; }) unsynced_.Note(args.target.ino);
+  if constexpr (requires { reply.handle; }) unsynced_.Note(reply.handle.ino);
+  if constexpr (requires { reply.entry.handle; }) unsynced_.Note(reply.entry.handle.ino);
+}
 
 }  // namespace tarn::transport

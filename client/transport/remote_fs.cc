@@ -39,10 +39,20 @@ void RemoteFs::HoldLock(const SetLockArgs& lock) { session_->held().Add(lock); }
 bool RemoteFs::HoldsLocks(Ino ino) const { return session_->held().HoldsLocks(ino); }
 int64_t RemoteFs::valid_until_nanos() const { return session_->valid_until_nanos(); }
 
-#define TARN_DECLARE_VERB(verb, args, reply, mutates)                                   \
-  void RemoteFs::verb(const Caller& caller, args arguments, Done<reply> done) {         \
-    session_->Submit(std::make_shared<VerbCall<verbs::verb>>(caller, std::move(arguments), \
-                                                             std::move(done)));         \
+namespace {
+
+template <class V>
+void Submit(const std::shared_ptr<Session>& session, const Caller& caller, typename V::Args args,
+            Done<typename V::Reply> done) {
+  if constexpr (std::is_same_v<V, verbs::Fsync>) done = session->Syncing(args, std::move(done));
+  session->Submit(std::make_shared<VerbCall<V>>(caller, std::move(args), std::move(done)));
+}
+
+}  // namespace
+
+#define TARN_DECLARE_VERB(verb, args, reply, mutates)                               \
+  void RemoteFs::verb(const Caller& caller, args arguments, Done<reply> done) {     \
+    Submit<verbs::verb>(session_, caller, std::move(arguments), std::move(done));   \
   }
 #include "common/verbs.inc"
 #undef TARN_DECLARE_VERB

@@ -154,6 +154,29 @@ void Session::OnStatus(const std::shared_ptr<Call>& call, const grpc::Status& st
   OnAttemptOver(std::move(context));
 }
 
+Done<Unit> Session::Syncing(const FsyncArgs& args, Done<Unit> done) {
+  const Ino ino = args.inode == info_.root.handle ? kNoIno : args.inode.ino;
+  return [this, self = shared_from_this(), began = held_.unsynced().Begin(), ino,
+          done = std::move(done)](Result<Unit> result) mutable {
+    if (result.ok()) held_.unsynced().End(began);
+    if (held_.unsynced().TakeLost(ino)) {
+      result = Error(Errno::kEIO, "the server lost power before this was synced");
+    }
+    std::move(done)(std::move(result));
+  };
+}
+
+// Bounds what is to be remembered, and what a loss of power can cost.
+void Session::SyncIfMuchIsUnsynced() {
+  if (!held_.unsynced().TakeFull()) return;
+  const FsyncArgs all{.inode = info_.root.handle};
+  Submit(std::make_shared<VerbCall<verbs::Fsync>>(
+      Caller{}, all, [self = shared_from_this(), began = held_.unsynced().Begin()](
+                         const Result<Unit>& result) {
+        if (result.ok()) self->held_.unsynced().End(began);
+      }));
+}
+
 void Session::OnAnswer(const std::shared_ptr<Call>& call) {
   call->Receive(held_);
   (void)FaultHits(FaultPoint::kClientReply);
@@ -176,6 +199,7 @@ void Session::OnAnswer(const std::shared_ptr<Call>& call) {
     Submit(std::move(undo));
   }
   if (next != nullptr) Send(next);
+  SyncIfMuchIsUnsynced();
 }
 
 void Session::OnRefusal(const std::shared_ptr<Call>& call, const grpc::Status& status) {

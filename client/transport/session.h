@@ -66,6 +66,8 @@ class Session : public std::enable_shared_from_this<Session> {
   void AnswerGlimpse(const Glimpse& glimpse);
   SessionId id() const ABSL_LOCKS_EXCLUDED(mu_);
   Held& held() { return held_; }
+  // What hears of an fsync that begins now. EIO: of what was acknowledged before, some may be lost.
+  Done<Unit> Syncing(const FsyncArgs& args, Done<Unit> done);
   int64_t valid_until_nanos() const { return valid_until_nanos_.load(std::memory_order_relaxed); }
 
  private:
@@ -85,6 +87,7 @@ class Session : public std::enable_shared_from_this<Session> {
   void Send(const std::shared_ptr<Call>& call);
   void OnStatus(const std::shared_ptr<Call>& call, const grpc::Status& status);
   void OnAnswer(const std::shared_ptr<Call>& call);
+  void SyncIfMuchIsUnsynced();
   void OnRefusal(const std::shared_ptr<Call>& call, const grpc::Status& status);
   void OnNoAnswer(const std::shared_ptr<Call>& call, const grpc::Status& status);
   void Cancel(const std::shared_ptr<Call>& call);
@@ -156,6 +159,7 @@ class Session : public std::enable_shared_from_this<Session> {
   Held held_;
   SessionInfo info_;
   std::unique_ptr<EventReader> events_;  // the thread's
+  uint64_t incarnation_ ABSL_GUARDED_BY(mu_) = 0;  // of what is stored there; 0: not known yet
   int64_t hello_sent_nanos_ = 0;         // the thread's, before it: Connect's
   bool leases_lost_ = false;             // the thread's: nothing was heard since they were
   std::string nonce_;                    // the thread's: of the Hello being tried

@@ -53,10 +53,21 @@ void ClusterTest::SetUp() {
   b_ = MountOn(2);
 }
 
-std::unique_ptr<RealMount> ClusterTest::MountOn(size_t host) {
-  const std::vector<std::string> none;
-  return std::make_unique<RealMount>(server_->spec(), none, "",
-                                     lan_ == nullptr ? none : lan_->Inside(host));
+std::unique_ptr<Lan> ClusterTest::MakeLan() const {
+  constexpr size_t kHosts = 10;
+  const char* const delay = std::getenv("TARN_TEST_DELAY_US");
+  if (delay == nullptr) return nullptr;
+  auto lan = std::make_unique<Lan>(kHosts);
+  // All packets have one end at the server.
+  lan->Set(0, {.delay = std::chrono::microseconds(std::strtol(delay, nullptr, 10))});
+  return lan;
+}
+
+std::unique_ptr<RealMount> ClusterTest::MountOn(size_t host,
+                                                const std::vector<std::string>& flags) {
+  const std::vector<std::string> here;
+  return std::make_unique<RealMount>(server_->spec(), flags, "",
+                                     lan_ == nullptr ? here : lan_->Inside(host));
 }
 
 void ClusterTest::TearDown() {

@@ -33,17 +33,17 @@ class ClusterTest : public ::testing::Test {
 
   // What tarnd is told beyond where its state is.
   virtual std::vector<std::string> server_flags() const { return {}; }
-  // A network with at least a host for the server (0) and one for each mount; by default all use
-  // this machine's loopback.
-  virtual std::unique_ptr<Lan> MakeLan() const { return nullptr; }
+  // A network with at least a host for the server (0) and one for each mount. Null, so that all use
+  // this machine's loopback, unless TARN_TEST_DELAY_US says how long a packet is under way.
+  virtual std::unique_ptr<Lan> MakeLan() const;
 
   RealServer& server() { return *server_; }
   Lan& lan() { return *lan_; }  // REQUIRES: MakeLan makes one
   RealMount& a() { return *a_; }
   RealMount& b() { return *b_; }
 
-  // A mount of the default file system from a host, if there is a Lan.
-  std::unique_ptr<RealMount> MountOn(size_t host);
+  // A mount of the default file system, from that host if there is a Lan.
+  std::unique_ptr<RealMount> MountOn(size_t host, const std::vector<std::string>& flags = {});
 
  private:
   std::unique_ptr<Lan> lan_;

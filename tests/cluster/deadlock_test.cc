@@ -326,8 +326,8 @@ TEST_F(ManyLeasesTest, AreRecalledAtOnce) {
 
 TEST_F(DeadlockTest, FourHostsCreateInOneDirectory) {
   constexpr int kEach = 300;
-  RealMount c(server().spec()), d(server().spec());
-  RealMount* const hosts[] = {&a(), &b(), &c, &d};
+  const std::unique_ptr<RealMount> c = MountOn(3), d = MountOn(4);
+  RealMount* const hosts[] = {&a(), &b(), c.get(), d.get()};
   size_t expected = 0;
   for (int count = 1; count <= 4; count *= 2) {
     const auto start = std::chrono::steady_clock::now();

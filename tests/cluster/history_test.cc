@@ -89,7 +89,7 @@ class HistoryTest : public ClusterTest {
     roots_ = {a().path(), b().path()};
     if (!IsTestLong()) return;
     for (int i = 0; i < 2; ++i) {
-      more_.push_back(std::make_unique<RealMount>(server().spec()));
+      more_.push_back(MountOn(3 + more_.size()));
       roots_.push_back(more_.back()->path());
     }
   }
@@ -371,7 +371,7 @@ TEST_F(HistoryTest, LocksExcludeAndLoseNoUpdate) {
 // The negative control: what the other tests would say of a client that keeps what it was told to
 // drop.
 TEST_F(HistoryTest, ClientThatIgnoresRecallsIsCaught) {
-  RealMount deaf(server().spec(), {"-o", "test-ignore-recalls"});
+  const std::unique_ptr<RealMount> deaf = MountOn(3, {"-o", "test-ignore-recalls"});
   ASSERT_EQ(Write(a() / "f", std::string(sizeof(uint64_t), '\0')), 0);
   History<RegisterSpec::Op> history;
   for (uint64_t value = 0; value < 10; ++value) {
@@ -380,7 +380,7 @@ TEST_F(HistoryTest, ClientThatIgnoresRecallsIsCaught) {
     set.is_write = true;
     set.value = value;
     ASSERT_EQ(SetValue(a() / "f", Way::kSize, value, 0, set), "");
-    ASSERT_EQ(GetValue(deaf / "f", Way::kSize, saw.value, saw), "");
+    ASSERT_EQ(GetValue(*deaf / "f", Way::kSize, saw.value, saw), "");
     history.Add(set);
     history.Add(saw);
   }

@@ -48,10 +48,10 @@ TEST_F(SharedLockTest, KilledWaiterLeavesTheQueue) {
 }
 
 TEST_F(DeadClientLockTest, IsFreeWithinTheSessionsLifetime) {
-  RealMount c(server().spec());
-  LockHolder first(c / "f", "range");
+  const std::unique_ptr<RealMount> c = MountOn(3);
+  LockHolder first(*c / "f", "range");
   ASSERT_TRUE(first.HoldsEventually());
-  c.KillClient();
+  c->KillClient();
   EXPECT_EQ(Write(b() / "other", "x"), 0);  // nobody else is held up meanwhile
   LockHolder second(a() / "f", "range");
   EXPECT_TRUE(second.HoldsEventually());

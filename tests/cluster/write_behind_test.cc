@@ -127,8 +127,8 @@ TEST_F(WriteBehindTest, NobodySeesTheFileWithoutItAfterTheServerWasKilled) {
 TEST_F(WriteBehindTest, UnmountTellsWhatCloseDidNotWaitFor) {
   std::string all;
   {
-    RealMount c(server().spec(), {"-o", "flush=fsync"});
-    File file(c / "f", O_CREAT | O_WRONLY);
+    const std::unique_ptr<RealMount> c = MountOn(3, {"-o", "flush=fsync"});
+    File file(*c / "f", O_CREAT | O_WRONLY);
     for (int i = 0; i < 1000; ++i) {
       ASSERT_TRUE(file.Write(Line(i)));
       all += Line(i);
@@ -140,8 +140,8 @@ TEST_F(WriteBehindTest, UnmountTellsWhatCloseDidNotWaitFor) {
 
 TEST_F(WriteBehindTest, CloseWaitsUntilTheDataIsDurableIfAskedTo) {
   std::string all;
-  RealMount c(server().spec(), {"-o", "flush=sync"});
-  File file(c / "f", O_CREAT | O_WRONLY);
+  const std::unique_ptr<RealMount> c = MountOn(3, {"-o", "flush=sync"});
+  File file(*c / "f", O_CREAT | O_WRONLY);
   for (int i = 0; i < 100; ++i) {
     ASSERT_TRUE(file.Write(Line(i)));
     all += Line(i);

@@ -1,8 +1,11 @@
-// kill -9 of the server at random moments, and connections that break, stall and lose answers, with
-// three clients at work: applications see nothing but a pause, everything acknowledged is there
-// exactly once on every mount, and no lock has two holders.
+// kill -9 of the server at random moments, a server that is stopped, connections that break, stall
+// and lose answers, and packets that are late, overtaken and lost, with three clients at work:
+// applications see nothing but a pause, everything acknowledged is there exactly once on every mount,
+// and no lock has two holders.
 //
 // TARN_TEST_LONG=1: 220 kills. TARN_TEST_SEED=n: the operations and moments of one seed again.
+#include <signal.h>
+
 #include <array>
 #include <cstdio>
 
@@ -28,8 +31,8 @@ class UnderLoadTest : public CrashTest {
                 static_cast<unsigned long long>(crew.shared().changes.load()),
                 static_cast<unsigned long long>(crew.shared().rounds.load()));
     ExpectMountsNeverRemade();
-    const RealMount cold(server().spec());
-    roots.push_back(cold.path());
+    const std::unique_ptr<RealMount> cold = MountOn(1);
+    roots.push_back(cold->path());
     for (const std::string& root : roots) EXPECT_EQ(crew.Check(root), "");
     // Nothing is left of what was done and undone: no orphan, no doubled inode.
     crew.CloseAndRemoveAll();
@@ -70,6 +73,56 @@ TEST_F(ServerKillTest, EverythingAcknowledgedIsThereOnceOnEveryMount) {
   goes_on = goes_on && load.Progresses(100);
   starting.Report("from the start of the server until it accepts connections");
   recovery.Report("from the start of the server to the first change done");
+  ExpectAllThere(crew, load, goes_on, roots);
+}
+
+// Longer than a session may be silent: nobody has been heard when it goes on, and nobody is to blame.
+class StoppedServerTest : public UnderLoadTest {
+ protected:
+  std::vector<std::string> server_flags() const override { return ShortLifetime(); }
+};
+
+TEST_F(StoppedServerTest, EverybodyGoesOnWithWhatTheyHad) {
+  const std::vector<std::string> roots = {a().path(), b().path(), c().path()};
+  Crew crew(roots, seed_);
+  Load load(Crew::kWorkers, [&](int thread, int) { return crew.Step(thread); });
+  bool goes_on = load.Progresses(100);
+  for (int i = 0; goes_on && i < (IsTestLong() ? 20 : 2); ++i) {
+    ASSERT_EQ(kill(server().pid(), SIGSTOP), 0);
+    (void)Eventually([] { return false; }, kShortLifetime + std::chrono::seconds(3));
+    ASSERT_EQ(kill(server().pid(), SIGCONT), 0);
+    goes_on = load.Progresses(100);
+  }
+  ExpectAllThere(crew, load, goes_on, roots);
+}
+
+// Hosts on a network that delays each packet by another time, and loses some.
+class PacketsTest : public UnderLoadTest {
+ protected:
+  static constexpr Link kBad{.delay = std::chrono::microseconds(500),
+                             .jitter = std::chrono::microseconds(2000),
+                             .loss = 0.01};
+  std::unique_ptr<Lan> MakeLan() const override { return std::make_unique<Lan>(4, seed_); }
+};
+
+TEST_F(PacketsTest, LateOvertakenAndLostOnesHarmNothing) {
+  const std::vector<std::string> roots = {a().path(), b().path(), c().path()};
+  for (size_t host = 0; host < lan().hosts(); ++host) lan().Set(host, kBad);
+  Crew crew(roots, seed_);
+  Load load(Crew::kWorkers, [&](int thread, int) { return crew.Step(thread); });
+  bool goes_on = load.Progresses(100);
+  for (int i = 0; goes_on && i < (IsTestLong() ? 200 : 10); ++i) {
+    const size_t host = 1 + random_() % 3;
+    Link link = kBad;
+    link.cut_out = random_() % 3 != 0;
+    link.cut_in = !link.cut_out || random_() % 2 == 0;
+    lan().Set(host, link);
+    (void)Eventually([] { return false; }, std::chrono::milliseconds(random_() % 1000));
+    lan().Set(host, kBad);
+    goes_on = load.Progresses(30);
+  }
+  std::printf("%llu packets were lost\n", static_cast<unsigned long long>(lan().lost()));
+  for (size_t host = 0; host < lan().hosts(); ++host) lan().Set(host, {});
   ExpectAllThere(crew, load, goes_on, roots);
 }
 

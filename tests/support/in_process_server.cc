@@ -1,5 +1,7 @@
 #include "tests/support/in_process_server.h"
 
+#include "server/store/keys.h"
+#include "server/store/records.h"
 #include "tests/support/expect.h"
 
 namespace tarn::testing {
@@ -16,6 +18,17 @@ std::string InProcessServer::address() const { return "127.0.0.1:" + std::to_str
 void InProcessServer::Stop() {
   server_.reset();
   fs_.reset();
+}
+
+void InProcessServer::LosePower() {
+  std::unique_ptr<MemKv> left = kv_->PowerLoss();
+  Stop();
+  store::Batch batch;
+  const store::OpenMark mark{"another boot", false};
+  batch.Put(store::Family::kSuper, std::string(store::kOpenKey),
+            Bytes::FromString(store::EncodeOpenMark(mark)));
+  ASSERT_OK(left->Write(batch, store::Tier::kMayBlock));
+  contents_ = std::move(left);
 }
 
 void InProcessServer::Start() {

@@ -24,7 +24,9 @@ class InProcessServer {
 
   // What a death of the process leaves: the store as it is, nothing in memory.
   void Stop();
-  // On what Stop left.
+  // What a loss of power leaves: of the store, what was synced.
+  void LosePower();
+  // On what Stop or LosePower left.
   void Start();
 
  private:

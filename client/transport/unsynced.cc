@@ -1,0 +1,48 @@
+#include "client/transport/unsynced.h"
+
+#include <limits>
+
+namespace tarn::transport {
+
+void Unsynced::Note(Ino ino) {
+  MutexLock lock(&mu_);
+  Change& change = changes_.try_emplace(ino, Change{.last = 0, .losses = losses_}).first->second;
+  change.last = ++last_;
+}
+
+void Unsynced::NotePowerLoss() {
+  MutexLock lock(&mu_);
+  ++losses_;
+}
+
+bool Unsynced::TakeFull() {
+  MutexLock lock(&mu_);
+  if (changes_.size() < kMaxInodes || last_ < full_at_) return false;
+  full_at_ = std::numeric_limits<uint64_t>::max();
+  return true;
+}
+
+Unsynced::Mark Unsynced::Begin() const {
+  MutexLock lock(&mu_);
+  return {last_, losses_};
+}
+
+// What was lost is kept until it has been said.
+void Unsynced::End(const Mark& began) {
+  MutexLock lock(&mu_);
+  full_at_ = last_ + kMaxInodes;
+  if (began.losses != losses_) return;
+  absl::erase_if(changes_, [&](const auto& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    return entry.second.losses == losses_ && entry.second.last <= began.last;
+  });
+}
+
+bool Unsynced::TakeLost(Ino ino) {
+  MutexLock lock(&mu_);
+  if (losses_ == 0) return false;
+  return absl::erase_if(changes_, [&](const auto& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+           return entry.second.losses < losses_ && (ino == kNoIno || entry.first == ino);
+         }) > 0;
+}
+
+}  // namespace tarn::transport
