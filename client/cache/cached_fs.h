@@ -4,10 +4,9 @@
 // the rules of common/posix over a Table, where that knows enough; learns from every reply; keeps
 // opens to itself until the server needs to know of them (a lazy open); answers recalls.
 //
-// A lazy open is registered at the server before the first verb that works through it, before an
-// own change that may take the right to it away, and before a recall of its inode is answered: so a
-// file that is removed elsewhere stays, and a right once given is kept. Until then the lease itself
-// pins the inode.
+// A lazy open is registered at the server before a verb other than Read and Write works through it,
+// before an own change that may take the right away, and before a recall of its inode is answered:
+// so a file that is removed elsewhere stays, and a right once given is kept, as long as the lease.
 //
 // Writes to a file under its exclusive lease are put into a WriteBehind and answered; before the
 // server is asked about the file it is told of them, but for a glimpse.
@@ -26,6 +25,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
+#include "client/cache/handles.h"
 #include "client/cache/kernel.h"
 #include "client/cache/lazy_opens.h"
 #include "client/cache/options.h"
@@ -66,12 +66,6 @@ class CachedFs final : public FileSystem, public Freshness, private transport::L
 #undef TARN_DECLARE_VERB
 
  private:
-  // What a change of our own concerns, as far as can be told beforehand.
-  struct Touched {
-    std::vector<Ino> inodes;
-    std::vector<std::pair<Ino, std::string>> names;
-    bool unknown = false;  // or an inode whose name is not known
-  };
   using Overlap = WriteBehind::Overlap;
   enum class Local { kDone, kNoRoom, kNo };
   struct RecallTask;
@@ -111,12 +105,11 @@ class CachedFs final : public FileSystem, public Freshness, private transport::L
   void HandOver(absl::FunctionRef<void()> hand_over) ABSL_LOCKS_EXCLUDED(kernel_mu_);
   // Runs `then` when the server knows of the open, or with the error.
   void WithOpen(OpenId open, absl::AnyInvocable<void(Status) &&> then);
-  // Asks by `now` through an open: one that is lazy stays so, if its opener may do this by an open
-  // of the call alone, as the lease says; else it is registered first.
+  // Asks by `now` through an open: a lazy one stays so, if WithoutOpen, else it is registered.
   template <class Args, class Reply>
   void Through(const Caller& caller, Args args, Done<Reply> done,
                void (CachedFs::*now)(const Caller&, Args, Done<Reply>));
-  // As whom the call may do that; nullopt: it may not.
+  // As whom a call may do it by an open of its own, under the lease; nullopt: it may not.
   std::optional<Caller> WithoutOpen(const Caller& caller, OpenId open) const;
   template <class V>
   void PassThrough(const Caller& caller, typename V::Args args, Done<typename V::Reply> done);

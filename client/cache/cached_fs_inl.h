@@ -7,7 +7,6 @@
 
 #include "client/cache/cache_txn.h"
 #include "client/cache/cached_fs.h"
-#include "client/cache/handles.h"
 #include "common/posix/rules.h"
 
 namespace tarn::cache {

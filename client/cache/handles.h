@@ -3,11 +3,20 @@
 
 #include <algorithm>
 #include <concepts>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "common/verbs.h"
 
 namespace tarn::cache {
+
+// What a change of our own concerns, as far as can be told beforehand.
+struct Touched {
+  std::vector<Ino> inodes;
+  std::vector<std::pair<Ino, std::string>> names;
+  bool unknown = false;  // or an inode whose name is not known
+};
 
 // The inode that a verb of one inode is about.
 template <class Args>

@@ -41,10 +41,25 @@ int64_t RemoteFs::valid_until_nanos() const { return session_->valid_until_nanos
 
 namespace {
 
+// What hears of an fsync that begins now.
+Done<Unit> Syncing(const std::shared_ptr<Session>& session, const FsyncArgs& args,
+                   Done<Unit> done) {
+  Unsynced& unsynced = session->held().unsynced();
+  const Ino ino = args.inode == session->info().root.handle ? kNoIno : args.inode.ino;
+  return [session, &unsynced, began = unsynced.Begin(), ino,
+          done = std::move(done)](Result<Unit> result) mutable {
+    if (result.ok()) unsynced.End(began);
+    if (unsynced.TakeLost(ino)) {
+      result = Error(Errno::kEIO, "the server lost power before this was synced");
+    }
+    std::move(done)(std::move(result));
+  };
+}
+
 template <class V>
 void Submit(const std::shared_ptr<Session>& session, const Caller& caller, typename V::Args args,
             Done<typename V::Reply> done) {
-  if constexpr (std::is_same_v<V, verbs::Fsync>) done = session->Syncing(args, std::move(done));
+  if constexpr (std::is_same_v<V, verbs::Fsync>) done = Syncing(session, args, std::move(done));
   session->Submit(std::make_shared<VerbCall<V>>(caller, std::move(args), std::move(done)));
 }
 

@@ -154,18 +154,6 @@ void Session::OnStatus(const std::shared_ptr<Call>& call, const grpc::Status& st
   OnAttemptOver(std::move(context));
 }
 
-Done<Unit> Session::Syncing(const FsyncArgs& args, Done<Unit> done) {
-  const Ino ino = args.inode == info_.root.handle ? kNoIno : args.inode.ino;
-  return [this, self = shared_from_this(), began = held_.unsynced().Begin(), ino,
-          done = std::move(done)](Result<Unit> result) mutable {
-    if (result.ok()) held_.unsynced().End(began);
-    if (held_.unsynced().TakeLost(ino)) {
-      result = Error(Errno::kEIO, "the server lost power before this was synced");
-    }
-    std::move(done)(std::move(result));
-  };
-}
-
 // Bounds what is to be remembered, and what a loss of power can cost.
 void Session::SyncIfMuchIsUnsynced() {
   if (!held_.unsynced().TakeFull()) return;

@@ -66,8 +66,6 @@ class Session : public std::enable_shared_from_this<Session> {
   void AnswerGlimpse(const Glimpse& glimpse);
   SessionId id() const ABSL_LOCKS_EXCLUDED(mu_);
   Held& held() { return held_; }
-  // What hears of an fsync that begins now. EIO: of what was acknowledged before, some may be lost.
-  Done<Unit> Syncing(const FsyncArgs& args, Done<Unit> done);
   int64_t valid_until_nanos() const { return valid_until_nanos_.load(std::memory_order_relaxed); }
 
  private:
@@ -159,7 +157,6 @@ class Session : public std::enable_shared_from_this<Session> {
   Held held_;
   SessionInfo info_;
   std::unique_ptr<EventReader> events_;  // the thread's
-  uint64_t incarnation_ ABSL_GUARDED_BY(mu_) = 0;  // of what is stored there; 0: not known yet
   int64_t hello_sent_nanos_ = 0;         // the thread's, before it: Connect's
   bool leases_lost_ = false;             // the thread's: nothing was heard since they were
   std::string nonce_;                    // the thread's: of the Hello being tried
@@ -197,7 +194,6 @@ class Session : public std::enable_shared_from_this<Session> {
   Mutex holder_mu_ ABSL_ACQUIRED_BEFORE(mu_);
   LeaseHolder* holder_ ABSL_GUARDED_BY(holder_mu_) = nullptr;
   std::atomic<int64_t> valid_until_nanos_ = 0;
-
   std::thread thread_;
 };
 

@@ -108,10 +108,8 @@ grpc::Status Session::SayHello(v1::HelloReply& reply, int64_t timeout_nanos) {
 }
 
 void Session::Adopt(const v1::HelloReply& reply) {
-  const uint64_t before = std::exchange(incarnation_, reply.incarnation());
-  if (before != 0 && before != incarnation_) {
+  if (held_.unsynced().NoteIncarnation(reply.incarnation())) {
     LogWarning("{} has lost power: what was not synced may be lost", options_.server);
-    held_.unsynced().NotePowerLoss();
   }
   id_ = wire::SessionIdOf(reply.session());
   epoch_ = reply.epoch();

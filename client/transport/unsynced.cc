@@ -1,6 +1,7 @@
 #include "client/transport/unsynced.h"
 
 #include <limits>
+#include <utility>
 
 namespace tarn::transport {
 
@@ -10,9 +11,12 @@ void Unsynced::Note(Ino ino) {
   change.last = ++last_;
 }
 
-void Unsynced::NotePowerLoss() {
+bool Unsynced::NoteIncarnation(uint64_t incarnation) {
   MutexLock lock(&mu_);
+  const uint64_t before = std::exchange(incarnation_, incarnation);
+  if (before == 0 || before == incarnation) return false;
   ++losses_;
+  return true;
 }
 
 bool Unsynced::TakeFull() {

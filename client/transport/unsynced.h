@@ -1,8 +1,8 @@
 // What the server has acknowledged and may still lose with its power.
 //
-// A server that has lost power says so by another incarnation. From then on an fsync of an inode that
-// was changed before, and not synced since, must not succeed, whatever the server says of what is
-// left of it.
+// A server that has lost power says so by another incarnation. From then on an fsync of an inode
+// that was changed before, and not synced since, must not succeed, whatever the server says of what
+// is left of it.
 #pragma once
 
 #include <cstddef>
@@ -23,13 +23,14 @@ class Unsynced {
 
   // A change of the inode was acknowledged.
   void Note(Ino ino) ABSL_LOCKS_EXCLUDED(mu_);
-  // What was acknowledged so far, and not synced, may be lost.
-  void NotePowerLoss() ABSL_LOCKS_EXCLUDED(mu_);
+  // Of what the server has stored. True: it is another than before, and what was acknowledged so
+  // far and not synced may be lost.
+  bool NoteIncarnation(uint64_t incarnation) ABSL_LOCKS_EXCLUDED(mu_);
   // True once when there is too much of it; again after the next End.
   bool TakeFull() ABSL_LOCKS_EXCLUDED(mu_);
 
-  // An fsync, which makes everything durable that was acknowledged before it: the moment before it is
-  // sent, and that of its success.
+  // An fsync, which makes everything durable that was acknowledged before it: the moment before it
+  // is sent, and that of its success.
   struct Mark {
     uint64_t last = 0;
     uint64_t losses = 0;
@@ -48,6 +49,7 @@ class Unsynced {
   mutable Mutex mu_;
   uint64_t last_ ABSL_GUARDED_BY(mu_) = 0;
   uint64_t losses_ ABSL_GUARDED_BY(mu_) = 0;
+  uint64_t incarnation_ ABSL_GUARDED_BY(mu_) = 0;  // 0: not known yet
   uint64_t full_at_ ABSL_GUARDED_BY(mu_) = kMaxInodes;  // a number of changes
   absl::flat_hash_map<Ino, Change> changes_ ABSL_GUARDED_BY(mu_);
 };

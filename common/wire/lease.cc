@@ -42,7 +42,8 @@ LeaseNews LeaseNewsOf(const v1::ReplyHeader& header) {
   for (const uint64_t ino : header.changed()) news.changed.push_back(Ino{ino});
   for (const v1::Attr& message : header.directories()) {
     Attr attr;
-    if (Take(message, attr).ok()) news.directories.push_back(attr);  // else there is nothing to learn
+    // Else there is nothing to learn.
+    if (Take(message, attr).ok()) news.directories.push_back(attr);
   }
   return news;
 }

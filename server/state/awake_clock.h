@@ -1,8 +1,8 @@
 // A clock that stands still while nobody reads it.
 //
-// A server that was stopped, or paused with its machine, has not heard its clients meanwhile, and they
-// are not to blame. By this clock they were silent for no longer than kGapNanos. They themselves count
-// on: what they cache under leases ends on their side first, as it must.
+// A server that was stopped, or paused with its machine, has not heard its clients meanwhile, and
+// they are not to blame. By this clock they were silent for no longer than kGapNanos. They go on
+// counting: what they cache under leases ends on their side first, as it must.
 #pragma once
 
 #include <atomic>

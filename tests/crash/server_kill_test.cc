@@ -1,7 +1,7 @@
 // kill -9 of the server at random moments, a server that is stopped, connections that break, stall
 // and lose answers, and packets that are late, overtaken and lost, with three clients at work:
-// applications see nothing but a pause, everything acknowledged is there exactly once on every mount,
-// and no lock has two holders.
+// applications see nothing but a pause, everything acknowledged is there exactly once on every
+// mount, and no lock has two holders.
 //
 // TARN_TEST_LONG=1: 220 kills. TARN_TEST_SEED=n: the operations and moments of one seed again.
 #include <signal.h>
@@ -76,7 +76,7 @@ TEST_F(ServerKillTest, EverythingAcknowledgedIsThereOnceOnEveryMount) {
   ExpectAllThere(crew, load, goes_on, roots);
 }
 
-// Longer than a session may be silent: nobody has been heard when it goes on, and nobody is to blame.
+// Longer than a session may be silent: nobody was heard when it goes on, and nobody is to blame.
 class StoppedServerTest : public UnderLoadTest {
  protected:
   std::vector<std::string> server_flags() const override { return ShortLifetime(); }
