@@ -1,4 +1,6 @@
 // tarnd: options, then wiring, then service until SIGTERM. The only place that knows all classes.
+#include <sys/resource.h>
+
 #include <csignal>
 #include <memory>
 #include <vector>
@@ -71,7 +73,16 @@ store::RocksKvOptions EngineOptions(const ServerOptions& options) {
   return engine;
 }
 
+// As many descriptors as we may have: what to do with them is the listener's business.
+void RaiseDescriptorLimit() {
+  rlimit limit = {};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  if (setrlimit(RLIMIT_NOFILE, &limit) != 0) LogWarning("cannot raise the limit of descriptors");
+}
+
 int Serve(const ServerOptions& options, const sigset_t& stop_signals) {
+  RaiseDescriptorLimit();
   state::AwakeClock clock(SystemClock());
   const store::RocksKvOptions engine = EngineOptions(options);
   auto registry = store::OpenRegistry(options.state, engine, clock);

@@ -8,6 +8,7 @@
 #include "common/limits.h"
 #include "server/rpc/admin_service.h"
 #include "server/rpc/filesystem_service.h"
+#include "server/rpc/listener.h"
 #include "server/rpc/session_service.h"
 
 namespace tarn::rpc {
@@ -58,12 +59,17 @@ class ServerImpl final : public Server {
   FilesystemService filesystem_service_;
   SessionService session_service_;
   AdminService admin_service_;
+  using Acceptor = grpc::experimental::ExternalConnectionAcceptor;
+  std::unique_ptr<Acceptor> acceptor_;
   std::unique_ptr<grpc::Server> server_;
   int port_ = 0;
+  std::unique_ptr<Listener> listener_;  // uses the acceptor
 };
 
 Status ServerImpl::Start(const std::string& listen,
                          const std::vector<ops::LocalFs*>& file_systems) {
+  ASSIGN_OR_RETURN(listener_, Listener::Bind(listen));
+  port_ = listener_->port();
   for (ops::LocalFs* fs : file_systems) {
     Volume& volume = *shared_->owned.emplace_back(std::make_unique<Volume>(*fs, shared_->streams));
     volumes_[fs->store().identity().name] = &volume;
@@ -72,7 +78,9 @@ Status ServerImpl::Start(const std::string& listen,
   grpc::EnableDefaultHealthCheckService(true);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   grpc::ServerBuilder builder;
-  builder.AddListeningPort(listen, grpc::InsecureServerCredentials(), &port_);
+  acceptor_ = builder.experimental().AddExternalConnectionAcceptor(
+      grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD,
+      grpc::InsecureServerCredentials());
   builder.RegisterService(&filesystem_service_);
   builder.RegisterService(&session_service_);
   builder.RegisterService(&admin_service_);
@@ -81,8 +89,6 @@ Status ServerImpl::Start(const std::string& listen,
   // What is under way counts here as well, and is refused first (state/request_budget.h).
   builder.SetResourceQuota(grpc::ResourceQuota("tarnd").Resize(2 * request_bytes_));
   builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kCallsPerConnection);
-  // Two servers on one port would each get some of the clients.
-  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMillis);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveMillis);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
@@ -91,14 +97,18 @@ Status ServerImpl::Start(const std::string& listen,
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_FRAME_SIZE, kFrameBytes);
   builder.AddChannelArgument(GRPC_ARG_TCP_READ_CHUNK_SIZE, kReadChunkBytes);
   server_ = builder.BuildAndStart();
-  if (server_ == nullptr || (port_ == 0 && !listen.starts_with("unix:"))) {
-    return Error(Errno::kEBUSY, "cannot listen on " + listen);
-  }
+  if (server_ == nullptr) return Error(Errno::kEIO, "gRPC does not start");
+  listener_->Start([this](int fd) {
+    Acceptor::NewConnectionParameters connection;
+    connection.fd = fd;
+    acceptor_->HandleNewConnection(&connection);
+  });
   return Ok();
 }
 
 void ServerImpl::Stop() {
   if (server_ == nullptr) return;
+  listener_.reset();
   sessions_.Stop();
   for (const auto& volume : shared_->owned) volume->fs().DropParked();
   shared_->streams.Stop();

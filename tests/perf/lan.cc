@@ -5,7 +5,7 @@
 //     $HOST_0 tarnd --state /tmp/s --listen $ADDRESS_0:7433 --insecure &
 //     $HOST_1 tarn mount $ADDRESS_0:/default /mnt1 …'
 //
-// HOST_n is what to put before a command so that it runs on host n, ADDRESS_n is the host's address.
+// HOST_n is what to put before a command so that it runs on host n, ADDRESS_n its address.
 // Root. The network ends with the command.
 #include <stdlib.h>
 #include <sys/wait.h>
