@@ -32,6 +32,11 @@ class File {
   int fd_;
 };
 
+long FromEnvironment(const char* name) {
+  const char* const value = std::getenv(name);
+  return value == nullptr ? 0 : std::strtol(value, nullptr, 10);
+}
+
 // What has been written is acknowledged by the close.
 int WriteTo(const std::string& path, int flags, const std::string& content) {
   File file(path, flags);
@@ -51,15 +56,22 @@ void ClusterTest::SetUp() {
       RealServer::Options{.flags = server_flags(), .lan = lan_.get()});
   a_ = MountOn(1);
   b_ = MountOn(2);
+  const std::chrono::milliseconds kill_every(FromEnvironment("TARN_TEST_KILL_EVERY_MS"));
+  if (kill_every.count() == 0) return;
+  killer_ = std::thread([this, kill_every] {
+    while (!Eventually([this] { return calm_.load(); }, kill_every)) server_->Restart();
+  });
 }
 
 std::unique_ptr<Lan> ClusterTest::MakeLan() const {
   constexpr size_t kHosts = 10;
-  const char* const delay = std::getenv("TARN_TEST_DELAY_US");
-  if (delay == nullptr) return nullptr;
+  const long delay = FromEnvironment("TARN_TEST_DELAY_US");
+  if (delay == 0) return nullptr;
   auto lan = std::make_unique<Lan>(kHosts);
   // All packets have one end at the server.
-  lan->Set(0, {.delay = std::chrono::microseconds(std::strtol(delay, nullptr, 10))});
+  lan->Set(0, {.delay = std::chrono::microseconds(delay),
+               .jitter = std::chrono::microseconds(FromEnvironment("TARN_TEST_JITTER_US")),
+               .loss = static_cast<double>(FromEnvironment("TARN_TEST_LOSS_PERMILLE")) / 1000});
   return lan;
 }
 
@@ -71,6 +83,11 @@ std::unique_ptr<RealMount> ClusterTest::MountOn(size_t host,
 }
 
 void ClusterTest::TearDown() {
+  if (killer_.joinable()) {
+    calm_ = true;
+    killer_.join();
+    server_->Restart();  // it died with the thread
+  }
   if (HasFailure() && server_ != nullptr) {
     std::printf("--- tarnd\n%s\n--- mount A\n%s\n--- mount B\n%s\n",
                 ReadLog(server_->log()).c_str(), ReadLog(a_->log()).c_str(),

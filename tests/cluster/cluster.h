@@ -34,7 +34,8 @@ class ClusterTest : public ::testing::Test {
   // What tarnd is told beyond where its state is.
   virtual std::vector<std::string> server_flags() const { return {}; }
   // A network with at least a host for the server (0) and one for each mount. Null, so that all use
-  // this machine's loopback, unless TARN_TEST_DELAY_US says how long a packet is under way.
+  // this machine's loopback, unless TARN_TEST_DELAY_US says how long a packet is under way; then
+  // TARN_TEST_JITTER_US says how much longer it may be, TARN_TEST_LOSS_PERMILLE how many are lost.
   virtual std::unique_ptr<Lan> MakeLan() const;
 
   RealServer& server() { return *server_; }
@@ -49,6 +50,9 @@ class ClusterTest : public ::testing::Test {
   std::unique_ptr<Lan> lan_;
   std::unique_ptr<RealServer> server_;
   std::unique_ptr<RealMount> a_, b_;
+  // With TARN_TEST_KILL_EVERY_MS: kills the server and starts it again, all the time.
+  std::atomic<bool> calm_{false};
+  std::thread killer_;
 };
 
 // ---- plain system calls: 0 or an errno ----

@@ -1,13 +1,18 @@
-// kill -9 of the server at random moments, a server that is stopped, connections that break, stall
-// and lose answers, and packets that are late, overtaken and lost, with three clients at work:
-// applications see nothing but a pause, everything acknowledged is there exactly once on every
-// mount, and no lock has two holders.
+// kill -9 of the server at random moments, a server that is stopped, clocks that step, connections
+// that break, stall and lose answers, and packets that are late, overtaken and lost, with three
+// clients at work: applications see nothing but a pause, everything acknowledged is there exactly
+// once on every mount, and no lock has two holders.
 //
 // TARN_TEST_LONG=1: 220 kills. TARN_TEST_SEED=n: the operations and moments of one seed again.
 #include <signal.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
 
 #include <array>
 #include <cstdio>
+#include <fstream>
 
 #include "tests/crash/crew.h"
 #include "tests/support/relay.h"
@@ -93,6 +98,54 @@ TEST_F(StoppedServerTest, EverybodyGoesOnWithWhatTheyHad) {
     ASSERT_EQ(kill(server().pid(), SIGCONT), 0);
     goes_on = load.Progresses(100);
   }
+  ExpectAllThere(crew, load, goes_on, roots);
+}
+
+// The time of day of the server and of all clients is set forward, and back.
+class ClockStepTest : public UnderLoadTest {
+ protected:
+  void SetUp() override {
+    Step(std::chrono::hours(0));
+    setenv("TARN_TEST_CLOCK", (dir_ / "clock").c_str(), 1);
+    setenv("LD_PRELOAD", TARN_CLOCK_STEP, 1);
+    UnderLoadTest::SetUp();
+  }
+  void TearDown() override {
+    unsetenv("LD_PRELOAD");
+    UnderLoadTest::TearDown();
+  }
+  void Step(std::chrono::seconds off) {
+    const int64_t seconds = off.count();
+    std::fstream file(dir_ / "clock", std::ios::binary | std::ios::in | std::ios::out);
+    if (!file.is_open()) file.open(dir_ / "clock", std::ios::binary | std::ios::out);
+    file.write(reinterpret_cast<const char*>(&seconds), sizeof seconds);
+  }
+  std::chrono::seconds NewestIn(RealMount& mount) {
+    struct stat s = {};
+    EXPECT_EQ(Write(mount / "now", "x"), 0);
+    EXPECT_EQ(stat((mount / "now").c_str(), &s), 0);
+    return std::chrono::seconds(s.st_mtime - time(nullptr));
+  }
+
+ private:
+  const TempDir dir_;
+};
+
+TEST_F(ClockStepTest, StepsOfAnHourHarmNothing) {
+  const std::vector<std::string> roots = {a().path(), b().path(), c().path()};
+  Crew crew(roots, seed_);
+  Load load(Crew::kWorkers, [&](int thread, int) { return crew.Step(thread); });
+  bool goes_on = load.Progresses(100);
+  for (int i = 0; goes_on && i < (IsTestLong() ? 20 : 2); ++i) {
+    for (const std::chrono::hours off : {std::chrono::hours(1), std::chrono::hours(0),
+                                         std::chrono::hours(-1), std::chrono::hours(0)}) {
+      Step(off);
+      goes_on = goes_on && load.Progresses(100);
+    }
+  }
+  Step(std::chrono::hours(1));
+  EXPECT_GT(NewestIn(a()), std::chrono::minutes(50));  // the clocks do step
+  EXPECT_EQ(unlink((a() / "now").c_str()), 0);
   ExpectAllThere(crew, load, goes_on, roots);
 }
 

@@ -1,6 +1,7 @@
 #!/bin/bash
 # A program cannot tell a mount from a local file system: the same random system calls, by several users and processes,
 # on a mount and on ext4, compared after every step. A difference is printed as a short script that can be replayed.
+# In the end once more, while the server is killed every second.
 #
 # The steps are the same in every run, so that a difference is the doing of what was changed:
 # TARN_TEST_SEED=N takes others, TARN_TEST_STEPS=N another number. TARN_TEST_LONG=1: 2,000,000 steps, new ones each time.
@@ -47,6 +48,19 @@ for ((left = steps; left > 0 && ${#failed[@]} == 0; left -= piece, ++seed)); do
   begin_piece "$seed" $((left < piece ? left : piece))
 done
 while ((${#running[@]} > 0)); do end_piece; done
+if ((${#failed[@]} == 0)); then
+  say "seed $seed, with kills"
+  begin_piece "$seed" $((steps / 8))
+  kills=0
+  while kill -0 "${!running[@]}" 2>/dev/null; do
+    sleep 1                    # at work
+    stop_server KILL 2>/dev/null
+    start_server
+    ((++kills))
+  done
+  end_piece
+  say "the server was killed $kills times"
+fi
 ((${#failed[@]} == 0)) || fail "the mount differs from ext4 (seed ${failed[*]}; the script above shows how)"
 umount_tarn "$work/mount" || fail 'tarn umount'
 say "$steps steps agree"
