@@ -1,5 +1,6 @@
 // Loaded into programs of a test (LD_PRELOAD): their time of day is off by as many seconds as stand
-// in the file that TARN_TEST_CLOCK names, an int64_t, from one call to the next. Other clocks go on.
+// in the file that TARN_TEST_CLOCK names, an int64_t, from one call to the next. Other clocks are
+// as they are.
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <sys/mman.h>
