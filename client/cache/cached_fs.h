@@ -110,7 +110,7 @@ class CachedFs final : public FileSystem, public Freshness, private transport::L
   void Through(const Caller& caller, Args args, Done<Reply> done,
                void (CachedFs::*now)(const Caller&, Args, Done<Reply>));
   // As whom a call may do it by an open of its own, under the lease; nullopt: it may not.
-  std::optional<Caller> WithoutOpen(const Caller& caller, OpenId open) const;
+  std::optional<Caller> WithoutOpen(const Caller& caller, OpenId open, OpenAccess access) const;
   template <class V>
   void PassThrough(const Caller& caller, typename V::Args args, Done<typename V::Reply> done);
 

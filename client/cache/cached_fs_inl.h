@@ -133,6 +133,9 @@ void CachedFs::ChangeNow(const Caller& caller, typename V::Args args, Touched to
             table_.DropAttr(ino);
           }
           for (const auto& [dir, name] : touched.names) table_.Doubt(dir, name);
+          if constexpr (std::same_as<V, verbs::Rename>) {
+            for (const Ino ino : news->changed) table_.ForgetParent(ino);
+          }
           for (const Attr& attr : news->directories) LearnAttr(learnable, attr);
           if (result.ok()) learn(learnable, *result);
           table_.End(start);
@@ -154,7 +157,9 @@ void CachedFs::Through(const Caller& caller, Args args, Done<Reply> done,
       (this->*now)(caller, std::move(whole), std::move(then));
     });
   };
-  const std::optional<Caller> opener = WithoutOpen(caller, args.open);
+  constexpr bool kWrites = std::same_as<Args, WriteArgs>;
+  const std::optional<Caller> opener =
+      WithoutOpen(caller, args.open, kWrites ? OpenAccess::kWrite : OpenAccess::kRead);
   if (!opener.has_value()) return registered(std::move(args), std::move(done));
   Args alone = args;
   alone.open = kNoOpen;

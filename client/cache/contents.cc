@@ -10,9 +10,10 @@ void CachedFs::WithOpen(OpenId open, absl::AnyInvocable<void(Status) &&> then) {
 }
 
 // What a write drops depends on who writes.
-std::optional<Caller> CachedFs::WithoutOpen(const Caller& caller, OpenId open) const {
+std::optional<Caller> CachedFs::WithoutOpen(const Caller& caller, OpenId open,
+                                            OpenAccess access) const {
   if (!Valid()) return std::nullopt;
-  std::optional<Caller> opener = lazy_.OpenerOf(open);
+  std::optional<Caller> opener = lazy_.OpenerOf(open, access);
   if (!opener.has_value() || opener->uid != caller.uid || opener->gid != caller.gid) {
     return std::nullopt;
   }

@@ -45,10 +45,11 @@ std::optional<OpenAccess> LazyOpens::AccessOf(OpenId open) const {
   return it->second.args.access;
 }
 
-std::optional<Caller> LazyOpens::OpenerOf(OpenId open) const {
+std::optional<Caller> LazyOpens::OpenerOf(OpenId open, OpenAccess access) const {
   MutexLock lock(&mu_);
   const auto it = opens_.find(open);
   if (it == opens_.end() || it->second.registering || it->second.args.execute) return std::nullopt;
+  if ((Raw(it->second.args.access) & Raw(access)) != Raw(access)) return std::nullopt;
   return it->second.caller;
 }
 

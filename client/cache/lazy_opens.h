@@ -29,9 +29,9 @@ class LazyOpens {
   bool IsOpen(Ino ino) const;
   // What a lazy one permits; nullopt: it is none.
   std::optional<OpenAccess> AccessOf(OpenId open) const;
-  // Who made a lazy one that nobody registers right now, and had the right to do so by its mode;
-  // nullopt: it is none.
-  std::optional<Caller> OpenerOf(OpenId open) const;
+  // Who made a lazy one that permits `access`, that nobody registers right now, and that could be
+  // made again by who has the rights of the mode; nullopt: it is none.
+  std::optional<Caller> OpenerOf(OpenId open, OpenAccess access) const;
 
   // Runs `then` once the server knows the open; at once if it is not lazy. Errors: those of Open.
   void Register(OpenId open, Then then);

@@ -110,7 +110,14 @@ void Table::Doubt(Ino ino, const std::string& name) {
   }
 }
 
-void Table::ForgetListing(Directory& dir) { dir.filling = false; }
+void Table::ForgetListing(Directory& dir) {
+  dir.filling = false;
+  dir.parent = kNoIno;  // it may be the directory itself that has changed
+}
+
+void Table::ForgetParent(Ino ino) {
+  if (Directory* dir = DirectoryOf(ino)) dir->parent = kNoIno;
+}
 
 void Table::DropAttr(Ino ino) {
   const auto it = nodes_.find(ino);

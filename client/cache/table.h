@@ -77,6 +77,8 @@ class Table {
   // The name is about to change.
   void Doubt(Ino dir, const std::string& name);
   void DropAttr(Ino ino);
+  // A directory may have moved.
+  void ForgetParent(Ino ino);
   void Clear();
   // Drops the node and takes the lease for a return; nullopt: none is held.
   std::optional<LeaseReturn> TakeLease(Ino ino);

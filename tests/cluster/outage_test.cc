@@ -84,7 +84,8 @@ TEST_F(OutageTest, OwnersFirstLookAtAPrivateDirectoryWaitsThenSucceeds) {
 
 TEST_F(OutageTest, SoftMountAnswersEIOAndGoesOnAfterwards) {
   const RealMount soft(server().spec(), {"-o", "soft,timeo=10"});
-  ASSERT_EQ(mkdir((soft / "dir").c_str(), 0755), 0);
+  ASSERT_EQ(mkdir((a() / "dir").c_str(), 0755), 0);
+  ASSERT_TRUE(Exists(soft / "dir"));
   server().KillHard();
   // Names that this mount cannot know.
   struct stat s = {};

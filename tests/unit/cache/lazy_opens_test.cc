@@ -50,15 +50,17 @@ TEST_F(LazyOpensTest, WhatIsNotLazyIsKnownAtOnce) {
 
 TEST_F(LazyOpensTest, OpenerIsKnownUntilItIsRegistered) {
   Add(OpenId{1});
-  ASSERT_TRUE(lazy_.OpenerOf(OpenId{1}).has_value());
-  EXPECT_EQ(lazy_.OpenerOf(OpenId{1})->uid, 1000u);
-  EXPECT_FALSE(lazy_.OpenerOf(OpenId{2}).has_value());
+  ASSERT_TRUE(lazy_.OpenerOf(OpenId{1}, OpenAccess::kRead).has_value());
+  EXPECT_EQ(lazy_.OpenerOf(OpenId{1}, OpenAccess::kRead)->uid, 1000u);
+  EXPECT_FALSE(lazy_.OpenerOf(OpenId{1}, OpenAccess::kWrite).has_value());
+  EXPECT_FALSE(lazy_.OpenerOf(OpenId{2}, OpenAccess::kRead).has_value());
   lazy_.Add(Caller{}, {.inode = kFile, .open = OpenId{3}, .execute = true});
-  EXPECT_FALSE(lazy_.OpenerOf(OpenId{3}).has_value());  // by the right to execute, not to read
+  // By the right to execute, not to read.
+  EXPECT_FALSE(lazy_.OpenerOf(OpenId{3}, OpenAccess::kRead).has_value());
   lazy_.Register(OpenId{1}, [](const Status&) {});
-  EXPECT_FALSE(lazy_.OpenerOf(OpenId{1}).has_value());
+  EXPECT_FALSE(lazy_.OpenerOf(OpenId{1}, OpenAccess::kRead).has_value());
   fs_.Answer(OpenReply{});
-  EXPECT_FALSE(lazy_.OpenerOf(OpenId{1}).has_value());
+  EXPECT_FALSE(lazy_.OpenerOf(OpenId{1}, OpenAccess::kRead).has_value());
 }
 
 TEST_F(LazyOpensTest, RegisteredOnceForAllThatWaitInTheNameOfTheOpener) {

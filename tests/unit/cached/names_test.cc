@@ -64,6 +64,21 @@ TEST_F(NamesTest, AfterOwnChangesNothingNeedsToBeAsked) {
   EXPECT_EQ(known, truth);
 }
 
+TEST_F(NamesTest, DirectoryThatMovedHasAnotherParent) {
+  const Handle top = a_.remote->root().handle;
+  for (Client* mover : {&a_, &b_}) {
+    ASSERT_OK_AND_ASSIGN(EntryReply sub,
+                         Call<verbs::MakeDir>(a_, {.dir = dir_, .name = "sub", .mode = 0755}));
+    ASSERT_OK_AND_ASSIGN(EntryReply before, Call<verbs::Lookup>(a_, {sub.handle, ".."}));
+    EXPECT_EQ(before.handle.ino, dir_.ino);
+    ASSERT_OK(Call<verbs::Rename>(
+        *mover, {.dir = dir_, .name = "sub", .new_dir = top, .new_name = "moved"}));
+    ASSERT_OK_AND_ASSIGN(EntryReply after, Call<verbs::Lookup>(a_, {sub.handle, ".."}));
+    EXPECT_EQ(after.handle.ino, kRootIno);
+    ASSERT_OK(Call<verbs::RemoveDir>(a_, {.dir = top, .name = "moved"}));
+  }
+}
+
 TEST_F(NamesTest, ChangesOfOthersEndThat) {
   ASSERT_OK(Create(a_, "f", 1));
   ASSERT_OK_AND_ASSIGN(const Attr before, AttrIn(a_));

@@ -74,6 +74,14 @@ TEST_F(OpensTest, OpenIsRegisteredBeforeItsRightAndItsInodeMayGo) {
   EXPECT_EQ(*Read(a_), "CONtent");
 }
 
+TEST_F(OpensTest, DescriptorAllowsOnlyWhatItWasOpenedFor) {
+  const OpenId reader{8};
+  ASSERT_OK(Call<verbs::Open>(a_, {.inode = file_, .open = reader}));
+  EXPECT_ERROR(kEBADF, Call<verbs::Write>(a_, {.inode = file_,
+                                               .open = reader,
+                                               .data = Bytes::FromString("x")}));
+}
+
 TEST_F(OpensTest, DescriptorInOtherHandsWorksByTheRightOfItsOpener) {
   ASSERT_OK(Call<verbs::SetAttr>(a_, {.inode = file_, .mode = 0600}));
   const OpenId again{8};
