@@ -197,6 +197,7 @@ struct ReadArgs {
   OpenId open{};
   uint64_t offset = 0;
   uint32_t size = 0;  // at most kTransferMaxBytes
+  bool direct = false;  // the reader keeps nothing of it, so that it needs no lease
 };
 struct ReadReply {
   Bytes data;  // shorter than asked for only at the end of the file

@@ -263,8 +263,8 @@ void CachedFs::Open(const Caller& caller, OpenArgs args, Done<OpenReply> done) {
   if (args.truncate) {
     return Change<verbs::Open>(
         caller, args, {.inodes = {args.inode.ino}}, std::move(done),
-        [this](const Table::Learnable& learnable, const OpenReply& reply)
-            ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { LearnAttr(learnable, reply.attr); });
+        [this, inode = args.inode](const Table::Learnable& learnable, const OpenReply& reply)
+            ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { LearnEntry(learnable, {inode, reply.attr}); });
   }
   Serve<verbs::Open>(
       caller, args, std::move(done),
@@ -273,9 +273,10 @@ void CachedFs::Open(const Caller& caller, OpenArgs args, Done<OpenReply> done) {
         lazy_.Add(who, what);  // under mu_, so that a recall finds it
         return reply;
       },
-      [this](const Table::Learnable& learnable, const Result<OpenReply>& result)
+      [this, inode = args.inode](const Table::Learnable& learnable,
+                                 const Result<OpenReply>& result)
           ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
-            if (result.ok()) LearnAttr(learnable, result->attr);
+            if (result.ok()) LearnEntry(learnable, {inode, result->attr});
           });
 }
 
@@ -313,8 +314,10 @@ void CachedFs::SetAttr(const Caller& caller, SetAttrArgs arguments, Done<AttrRep
       ino, [this, caller, args = std::move(arguments), done = std::move(done)]() mutable {
         Change<verbs::SetAttr>(
             caller, args, {.inodes = {args.inode.ino}}, std::move(done),
-            [this](const Table::Learnable& learnable, const AttrReply& reply)
-                ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { LearnAttr(learnable, reply.attr); });
+            [this, inode = args.inode](const Table::Learnable& learnable, const AttrReply& reply)
+                ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+                  LearnEntry(learnable, {inode, reply.attr});
+                });
       });
 }
 

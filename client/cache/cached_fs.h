@@ -3,18 +3,16 @@
 // What it adds to RemoteFs: answers Lookup, GetAttr, Access, ReadLink, ReadDir and Open in place by
 // the rules of common/posix over a Table, where that knows enough; learns from every reply; keeps
 // opens to itself until the server needs to know of them (a lazy open); answers recalls.
-//
 // A lazy open is registered at the server before a verb other than Read and Write works through it,
 // before an own change that may take the right away, and before a recall of its inode is answered:
 // so a file that is removed elsewhere stays, and a right once given is kept, as long as the lease.
-//
 // Writes to a file under its exclusive lease are put into a WriteBehind and answered; before the
 // server is asked about the file it is told of them, but for a glimpse.
 //
-// The order of a recall: bar and forget (OnRecall) -> replies on their way to the kernel have
-// arrived (Settle) -> lazy opens are registered, what was written is told -> the kernel has
-// forgotten -> the answer. Steps that wait run on workers; one that is stuck behind a request of
-// this mount is done again by force.
+// The order of a recall: a file in use is used until its slice ends (UseSlice) -> bar and forget
+// (GiveUp) -> replies on their way to the kernel have arrived (Settle) -> lazy opens are
+// registered, what was written is told -> the kernel has forgotten -> the answer. Steps that wait
+// run on workers; one that is stuck behind a request of this mount is done again by force.
 #pragma once
 
 #include <atomic>
@@ -99,10 +97,9 @@ class CachedFs final : public FileSystem, public Freshness, private transport::L
   void Remove(const Caller& caller, typename V::Args args, Done<Unit> done);
   void ReadNow(const Caller& caller, ReadArgs args, Done<ReadReply> done);
   void WriteNow(const Caller& caller, WriteArgs args, Done<WriteReply> done);
-  // True: a recall of the inode has overtaken the reply.
+  // True: a recall has overtaken the reply.
   bool EndRead(uint64_t start, Ino ino, const LeaseNews& news);
-  // Runs it so that Settle waits for it.
-  void HandOver(absl::FunctionRef<void()> hand_over) ABSL_LOCKS_EXCLUDED(kernel_mu_);
+  void HandOver(absl::FunctionRef<void()> hand_over) ABSL_LOCKS_EXCLUDED(kernel_mu_);  // gated
   // Runs `then` when the server knows of the open, or with the error.
   void WithOpen(OpenId open, absl::AnyInvocable<void(Status) &&> then);
   // Asks by `now` through an open: a lazy one stays so, if WithoutOpen, else it is registered.
@@ -128,14 +125,12 @@ class CachedFs final : public FileSystem, public Freshness, private transport::L
   void Close(const Caller& caller, const FlushArgs& args, Done<Unit> done);
   // With flush=sync: something of the inode was written and not synced since the last call.
   bool TakeUnsynced(Ino ino);
-  // The server's time, at the latest.
-  Timestamp ServerNow() const;
+  Timestamp ServerNow() const;  // at the latest
   void NoteTime(const LeaseNews& news);
   void LearnNoCapability(const Table::Learnable& learnable, Ino ino)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // A glimpse of what is being written, or nothing.
   std::optional<Glimpse> LookAt(uint64_t event, Ino ino) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-
   // ---- locking.cc: likewise ----
   enum class LockPlace { kHere, kHandOver, kServer };
   struct LockHandOver {
@@ -153,16 +148,13 @@ class CachedFs final : public FileSystem, public Freshness, private transport::L
   void EndHandOver(Ino ino);
   void DropLocks(const Caller& caller, const FlushArgs& args, Done<Unit> done);
   void DropLocksOf(Ino ino, OpenId open, WriteBehind::Then then);
-
   void LearnEntry(const Table::Learnable& learnable, const EntryReply& entry)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void LearnAttr(const Table::Learnable& learnable, const Attr& attr)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  // The inode that the table knows under a name.
   void TouchChild(Ino dir, const std::string& name, Touched& touched);
   // Leases on inodes that nobody here can name any more go back.
   void ReturnUnknown(const std::vector<Ino>& inos);
-
   // Leases on what was forgotten for want of room go back, once there are some together.
   void ReturnEvictedSoon(bool enough);
   void ReturnEvicted();
@@ -170,6 +162,14 @@ class CachedFs final : public FileSystem, public Freshness, private transport::L
   // ---- recalls.cc ----
   void OnRecall(uint64_t event, Recall recall) override;
   void OnLeasesLost(bool reclaim) override;
+  // A reply on its way may yet bring the file exclusively.
+  bool IsTurnComing(Ino ino) const ABSL_SHARED_LOCKS_REQUIRED(mu_);
+  bool IsSliceOver(Ino ino) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Nothing of what is recalled is used or learnt any more.
+  void GiveUp(RecallTask& task) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Gives up when the file is not in use, at the latest at the end of its slice; then answers.
+  void UseSlice(const std::shared_ptr<RecallTask>& task);
+  void Answer(const std::shared_ptr<RecallTask>& task);
   void RegisterThenEmpty(const std::shared_ptr<RecallTask>& task, KernelCache::Manner manner);
   void EmptyByForce(const std::shared_ptr<RecallTask>& task);
   void EmptyKernel(const std::shared_ptr<RecallTask>& task, KernelCache::Manner manner);

@@ -15,26 +15,34 @@ inline bool Contains(const Table::Learnable& learnable, Ino ino) {
   return std::binary_search(learnable.begin(), learnable.end(), ino);
 }
 
+// Whether it is answered soon. A lock may wait for ever.
+inline bool IsBrief(const SetLockArgs& args) { return !args.wait; }
+template <class Args>
+bool IsBrief(const Args& args) {
+  return true;
+}
+
 inline constexpr auto kNothing = [](const auto&, const auto&) {};
 
 template <class V, class Learn>
 void CachedFs::Ask(const Caller& caller, typename V::Args args, Done<typename V::Reply> done,
                    Learn learn) {
+  const bool brief = IsBrief(args);
   uint64_t start = 0;
   {
     MutexLock lock(&mu_);
-    start = table_.Start();
+    start = brief ? table_.Start() : table_.Now();
   }
   const Caller asking = WithNews(caller);
   V::Call(remote_, asking, std::move(args),
-          [this, start, news = asking.leases, learn = std::move(learn),
+          [this, brief, start, news = asking.leases, learn = std::move(learn),
            done = std::move(done)](Result<typename V::Reply> result) mutable {
             bool many_evicted = false;
             {
               MutexLock lock(&mu_);
               const Table::Learnable learnable = table_.Admit(*news, start);
               if (!learnable.empty()) learn(learnable, result);
-              table_.End(start);
+              if (brief) table_.End(start);
               if (result.ok()) ShowWritten(*result);
               many_evicted = table_.evicted() >= return_batch_;
             }

@@ -36,6 +36,10 @@ void CachedFs::Release(const Caller& caller, ReleaseArgs args, Done<Unit> done) 
 }
 
 void CachedFs::Flush(const Caller& caller, FlushArgs args, Done<Unit> done) {
+  {
+    MutexLock lock(&mu_);
+    table_.EndSlice(args.inode.ino);
+  }
   if (flush_on_close_ == FlushOnClose::kFsync) return Close(caller, args, std::move(done));
   write_behind_.FlushThen(args.inode.ino, [this, caller, args, done = std::move(done)]() mutable {
     if (flush_on_close_ != FlushOnClose::kSync || !TakeUnsynced(args.inode.ino)) {
@@ -108,6 +112,7 @@ void CachedFs::ReadNow(const Caller& caller, ReadArgs arguments, Done<ReadReply>
   uint64_t start = 0;
   {
     MutexLock lock(&mu_);
+    table_.NoteUse(arguments.inode.ino, clock_.BootNanos());
     start = table_.Start();
   }
   const Caller asking = WithNews(caller);
@@ -121,7 +126,7 @@ void CachedFs::ReadNow(const Caller& caller, ReadArgs arguments, Done<ReadReply>
                  }
                  bool overtaken = false;
                  HandOver([&] {
-                   overtaken = EndRead(start, args.inode.ino, *news);
+                   overtaken = EndRead(start, args.inode.ino, *news) && !args.direct;
                    if (!overtaken) std::move(done)(std::move(result));
                  });
                  if (overtaken) ReadNow(caller, args, std::move(done));
@@ -165,14 +170,15 @@ void CachedFs::Write(const Caller& caller, WriteArgs arguments, Done<WriteReply>
 }
 
 void CachedFs::WriteNow(const Caller& caller, WriteArgs args, Done<WriteReply> done) {
-  const Ino ino = args.inode.ino;
+  const Handle inode = args.inode;
   const bool drops = !args.mapped;
-  Change<verbs::Write>(caller, std::move(args), {.inodes = {ino}}, std::move(done),
-                       [this, drops](const Table::Learnable& learnable, const WriteReply& reply)
-                           ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
-                             LearnAttr(learnable, reply.attr);
-                             if (drops) LearnNoCapability(learnable, reply.attr.ino);
-                           });
+  Change<verbs::Write>(
+      caller, std::move(args), {.inodes = {inode.ino}}, std::move(done),
+      [this, inode, drops](const Table::Learnable& learnable, const WriteReply& reply)
+          ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+            LearnEntry(learnable, {inode, reply.attr});
+            if (drops) LearnNoCapability(learnable, inode.ino);
+          });
 }
 
 void CachedFs::Allocate(const Caller& caller, AllocateArgs arguments, Done<AttrReply> done) {
@@ -181,8 +187,11 @@ void CachedFs::Allocate(const Caller& caller, AllocateArgs arguments, Done<AttrR
              if (!known.ok()) return std::move(done)(known.error());
              Change<verbs::Allocate>(
                  caller, args, {.inodes = {args.inode.ino}}, std::move(done),
-                 [this](const Table::Learnable& learnable, const AttrReply& reply)
-                     ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { LearnAttr(learnable, reply.attr); });
+                 [this, inode = args.inode](const Table::Learnable& learnable,
+                                            const AttrReply& reply)
+                     ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+                       LearnEntry(learnable, {inode, reply.attr});
+                     });
            });
 }
 

@@ -62,6 +62,7 @@ void CachedFs::SetLock(const Caller& caller, SetLockArgs args, Done<Unit> arg_do
   {
     MutexLock lock(&mu_);
     if (AwaitHandOver(ino, again)) return;
+    table_.NoteUse(ino, clock_.BootNanos());
     place = LockLocally(args, answer);
     if (place == LockPlace::kServer) ++remote_locking_[ino];
   }
@@ -75,8 +76,6 @@ void CachedFs::SetLock(const Caller& caller, SetLockArgs args, Done<Unit> arg_do
     }
     std::move (*done)(std::move(result));
   };
-  // One that may wait for long would keep what is known of old requests alive for as long.
-  if (args.wait) return PassThrough<verbs::SetLock>(caller, args, std::move(ended));
   WithOpen(args.open, [this, caller, args, ended = std::move(ended)](const Status& known) mutable {
     if (!known.ok()) return std::move(ended)(known.error());
     Ask<verbs::SetLock>(caller, args, std::move(ended), kNothing);

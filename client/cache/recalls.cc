@@ -2,13 +2,20 @@
 #include <utility>
 
 #include "client/cache/cached_fs.h"
+#include "common/limits.h"
 #include "common/log.h"
+#include "common/timed_wait.h"
 
 namespace tarn::cache {
 namespace {
 
 // So long a request of this mount may keep a recall waiting before it is done by force.
 constexpr absl::Duration kPatience = absl::Milliseconds(20);
+
+// A file that is in use all the time is given back so long after it was granted exclusively, others
+// at once. All the time: at least once between two looks.
+constexpr int64_t kSliceNanos = kSecondNanos / 100;
+constexpr absl::Duration kLook = absl::Milliseconds(2);
 
 }  // namespace
 
@@ -22,21 +29,65 @@ void CachedFs::OnRecall(uint64_t event, Recall recall) {
   if (ignore_recalls_) return remote_.AnswerRecall(event);
   auto task = std::make_shared<RecallTask>();
   task->event = event;
+  task->recall = std::move(recall);
+  const Ino ino = task->recall.ino;
   std::optional<Glimpse> glimpse;
+  bool has_turn = false;
   {
     MutexLock lock(&mu_);
-    if (recall.to == LeaseMode::kExclusive) glimpse = LookAt(event, recall.ino);
-    if (!glimpse.has_value()) {
-      // A change of ours holds the directory's lock in the kernel, and may wait for this very
-      // answer.
-      if (table_.Changing(recall.ino)) task->manner = KernelCache::Manner::kForced;
-      table_.Apply(recall);
+    if (task->recall.to == LeaseMode::kExclusive) {
+      glimpse = LookAt(event, ino);
+    } else {
+      has_turn = IsTurnComing(ino) || (table_.MayWrite(ino) && !IsSliceOver(ino));
     }
+    if (!glimpse.has_value() && !has_turn) GiveUp(*task);
   }
   if (glimpse.has_value()) return remote_.AnswerGlimpse(*glimpse);
-  task->recall = std::move(recall);
+  if (has_turn) return workers_.Post([this, task] { UseSlice(task); });
+  Answer(task);
+}
+
+bool CachedFs::IsTurnComing(Ino ino) const {
+  return !table_.IsHeld(ino) && (table_.Changing(ino) || remote_locking_.contains(ino));
+}
+
+bool CachedFs::IsSliceOver(Ino ino) {
+  const int64_t now = clock_.BootNanos();
+  return table_.SliceSince(ino, now) + kSliceNanos <= now;
+}
+
+void CachedFs::GiveUp(RecallTask& task) {
+  // A change of ours holds the directory's lock in the kernel, and may wait for this very answer.
+  if (table_.Changing(task.recall.ino)) task.manner = KernelCache::Manner::kForced;
+  table_.Apply(task.recall);
+}
+
+void CachedFs::Answer(const std::shared_ptr<RecallTask>& task) {
   workers_.PostWatched([this, task] { RegisterThenEmpty(task, task->manner); }, kPatience,
                        [this, task] { EmptyByForce(task); });
+}
+
+// Hosts that take turns at a file would else do one operation a turn.
+void CachedFs::UseSlice(const std::shared_ptr<RecallTask>& task) {
+  const Ino ino = task->recall.ino;
+  const auto came = [this, ino]() ABSL_SHARED_LOCKS_REQUIRED(mu_) { return !IsTurnComing(ino); };
+  const auto lost = [this, ino]() ABSL_SHARED_LOCKS_REQUIRED(mu_) { return !table_.MayWrite(ino); };
+  const auto unlocked = [this, ino]() ABSL_SHARED_LOCKS_REQUIRED(mu_) {
+    return !local_locks_.Holds(ino);
+  };
+  {
+    MutexLock lock(&mu_);
+    AwaitFor(mu_, absl::Condition(&came), kLook);
+    for (bool used = true; used && table_.MayWrite(ino) && !IsSliceOver(ino);) {
+      const uint64_t uses = table_.Uses(ino);
+      AwaitFor(mu_, absl::Condition(&lost), kLook);
+      used = table_.Uses(ino) != uses;
+    }
+    // Between two locks there is nothing to hand over.
+    AwaitFor(mu_, absl::Condition(&unlocked), kLook);
+    GiveUp(*task);
+  }
+  Answer(task);
 }
 
 void CachedFs::RegisterThenEmpty(const std::shared_ptr<RecallTask>& task,

@@ -27,8 +27,15 @@ void Table::End(uint64_t start) {
 // A bar matters only to requests that were under way when it was set.
 void Table::PruneBarriers() {
   const uint64_t oldest = in_flight_.empty() ? clock_ : in_flight_.begin()->first;
+  pruned_ = oldest;
   absl::erase_if(barriers_, [oldest](const auto& entry) { return entry.second.any <= oldest; });
   prune_at_ = std::max<size_t>(1024, barriers_.size() * 2);
+}
+
+bool Table::BarredSince(Ino ino, uint64_t start) const {
+  if (start < std::max(all_barred_, pruned_)) return true;
+  const auto barred = barriers_.find(ino);
+  return barred != barriers_.end() && barred->second.any > start;
 }
 
 Table::Learnable Table::Admit(const LeaseNews& news, uint64_t start, const std::vector<Ino>& own) {
@@ -38,22 +45,55 @@ Table::Learnable Table::Admit(const LeaseNews& news, uint64_t start, const std::
     Lease& lease = leases_[grant.ino];
     const bool newest = grant.sequence >= lease.sequence;
     lease.sequence = std::max(lease.sequence, grant.sequence);
-    if (start < all_barred_) continue;
-    const auto barred = barriers_.find(grant.ino);
-    if (barred != barriers_.end() && barred->second.any > start) continue;
-    if (newest) lease.exclusive = grant.mode == LeaseMode::kExclusive;
+    if (BarredSince(grant.ino, start)) continue;
+    if (newest) SetExclusive(lease, grant.mode == LeaseMode::kExclusive);
     const bool is_own = std::find(own.begin(), own.end(), grant.ino) != own.end();
     const auto changing = changing_.find(grant.ino);
     if ((changing == changing_.end() ? 0 : changing->second) > (is_own ? 1u : 0u)) continue;
     learnable.push_back(grant.ino);
   }
+  // What has been ours all the time nobody else has changed since.
+  for (const Ino ino : own) {
+    const auto lease = leases_.find(ino);
+    if (lease == leases_.end() || !lease->second.exclusive) continue;
+    const bool all_the_time = lease->second.exclusive_at <= start && !BarredSince(ino, start);
+    if (all_the_time && changing_.at(ino) == 1) learnable.push_back(ino);
+  }
   std::sort(learnable.begin(), learnable.end());
   return learnable;
+}
+
+void Table::SetExclusive(Lease& lease, bool exclusive) {
+  if (std::exchange(lease.exclusive, exclusive) == exclusive) return;
+  lease.exclusive_at = ++clock_;
+  lease.uses = 0;
+  lease.since_nanos.reset();
 }
 
 bool Table::MayWrite(Ino ino) const {
   const auto it = leases_.find(ino);
   return it != leases_.end() && it->second.exclusive;
+}
+
+void Table::NoteUse(Ino ino, int64_t now_nanos) {
+  if (!MayWrite(ino)) return;
+  ++leases_.at(ino).uses;
+  (void)SliceSince(ino, now_nanos);
+}
+
+uint64_t Table::Uses(Ino ino) const {
+  const auto it = leases_.find(ino);
+  return it == leases_.end() ? 0 : it->second.uses;
+}
+
+int64_t Table::SliceSince(Ino ino, int64_t now_nanos) {
+  std::optional<int64_t>& since = leases_.at(ino).since_nanos;
+  if (!since.has_value()) since = now_nanos;
+  return *since;
+}
+
+void Table::EndSlice(Ino ino) {
+  if (MayWrite(ino)) leases_.at(ino).since_nanos = 0;
 }
 
 bool Table::RecalledSince(Ino ino, uint64_t start) const {
@@ -70,7 +110,7 @@ void Table::Apply(const Recall& recall) {
   if (!recall.directory && recall.to != LeaseMode::kNone) {
     // What is known stays true; only it is not ours to change any more.
     const auto lease = leases_.find(recall.ino);
-    if (lease != leases_.end()) lease->second.exclusive = false;
+    if (lease != leases_.end()) SetExclusive(lease->second, false);
     return;
   }
   barrier.recall = clock_;

@@ -60,14 +60,25 @@ class Table {
   // ---- requests ----
   uint64_t Start();
   void End(uint64_t start);
+  // Instead of Start, for a request that may wait for long: nothing is kept for its sake, so its
+  // reply may teach nothing. It has no End.
+  uint64_t Now() const { return clock_; }
   // What a reply to a request begun at `start` may teach; notes the leases it grants. `own`: the
   // inodes that the request itself changes (BeginChange was called for each). Sorted.
   Learnable Admit(const LeaseNews& news, uint64_t start, const std::vector<Ino>& own = {});
   // A recall of `ino` has come since: data read then may be older than the lease.
   bool RecalledSince(Ino ino, uint64_t start) const;
   bool Changing(Ino ino) const { return changing_.contains(ino); }
+  bool IsHeld(Ino ino) const { return leases_.contains(ino); }
   // The exclusive lease of the file is held.
   bool MayWrite(Ino ino) const;
+  // The file is read, written or locked: counted while its lease is exclusive.
+  void NoteUse(Ino ino, int64_t now_nanos);
+  uint64_t Uses(Ino ino) const;
+  // When the lease was first used, or asked about here, since it became exclusive; 0: its slice was
+  // ended. REQUIRES: MayWrite.
+  int64_t SliceSince(Ino ino, int64_t now_nanos);
+  void EndSlice(Ino ino);
 
   // ---- what ends knowledge ----
   void Bar(Ino ino);
@@ -119,12 +130,17 @@ class Table {
   struct Lease {
     uint64_t sequence = 0;  // the last one seen
     bool exclusive = false;
+    uint64_t exclusive_at = 0;  // since then, if it is
+    uint64_t uses = 0;         // while it is exclusive, as the next
+    std::optional<int64_t> since_nanos;  // of its slice
   };
   struct Barrier {
     uint64_t any = 0;
     uint64_t recall = 0;
   };
 
+  bool BarredSince(Ino ino, uint64_t start) const;
+  void SetExclusive(Lease& lease, bool exclusive);
   Node* MakeNode(Handle handle);
   void Erase(Ino ino);
   Directory* DirectoryOf(Ino ino);
@@ -138,6 +154,7 @@ class Table {
   const size_t max_nodes_;
   uint64_t clock_ = 1;
   uint64_t all_barred_ = 0;  // replies to requests begun before teach nothing
+  uint64_t pruned_ = 0;      // likewise: bars until then may be forgotten
   absl::btree_map<uint64_t, uint32_t> in_flight_;  // starts
   absl::flat_hash_map<Ino, Barrier> barriers_;
   size_t prune_at_ = 1024;

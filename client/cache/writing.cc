@@ -51,6 +51,7 @@ CachedFs::Local CachedFs::WriteLocally(const Caller& caller, WriteArgs& args,
   const SessionId session = remote_.session();
   const Ino ino = args.inode.ino;
   MutexLock lock(&mu_);
+  table_.NoteUse(ino, clock_.BootNanos());
   if (!table_.MayWrite(ino) || !Owns(args.inode) || table_.Changing(ino)) return Local::kNo;
   const Attr before = table_.Find(ino)->attr;
   // Later than all that was seen of the file, however slow our notion of the server's clock.
@@ -101,6 +102,7 @@ CachedFs::Overlap CachedFs::ReadWritten(const ReadArgs& args, Done<ReadReply>& d
     {
       MutexLock lock(&mu_);
       if (!write_behind_.IsDirty(ino)) return;
+      table_.NoteUse(ino, clock_.BootNanos());
       overlap = Overlap::kSome;
       const Node* node = table_.Peek(ino);
       if (!Valid() || !table_.MayWrite(ino) || node == nullptr || !node->has_attr) return;

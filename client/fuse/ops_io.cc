@@ -87,11 +87,14 @@ void DropThenReply(Request request, Ino ino, uint64_t offset, size_t size, uint6
 
 void Read(fuse_req_t req, fuse_ino_t node, size_t size, off_t offset, fuse_file_info* fi) noexcept {
   Request request(req, node, "read");
+  // Only a read past the page cache names its reader; it locks no pages.
+  const bool direct = fi->lock_owner != 0;
   ReadArgs args{.inode = request.bridge().HandleOf(node),
                 .open = OpenId{fi->fh},
                 .offset = static_cast<uint64_t>(offset),
-                .size = static_cast<uint32_t>(size)};
-  if (!request.bridge().caches()) {
+                .size = static_cast<uint32_t>(size),
+                .direct = direct};
+  if (direct || !request.bridge().caches()) {
     return Run<verbs::Read>(std::move(request), args, [size](Request r, ReadReply reply) {
       ReplyData(r, std::move(reply.data), size);
     });

@@ -60,11 +60,13 @@ void Fill(const ReadArgs& from, v1::ReadRequest& to) {
   FillOpened(from, to);
   to.set_offset(from.offset);
   to.set_size(from.size);
+  to.set_direct(from.direct);
 }
 Status Take(const v1::ReadRequest& from, ReadArgs& to) {
   TakeOpened(from, to);
   to.offset = from.offset();
   to.size = from.size();
+  to.direct = from.direct();
   if (to.size > kTransferMaxBytes) return Invalid("read too long");
   return CheckSpan(to.offset, to.size);
 }

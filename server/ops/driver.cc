@@ -39,6 +39,12 @@ Status Driver::WithInode(Ino ino, absl::FunctionRef<Status()> then) {
   return then();
 }
 
+void Driver::GrantTurn(const Caller& caller, Ino ino) {
+  LatchSet latches(latches_, LatchSet::Mode::kExclusive, LatchSet::Patience::kBrief,
+                   {Latches::RankOf(ino)});
+  if (latches.Acquire()) leases_.Grant(caller, {ino}, Want::kTurn);
+}
+
 state::LeaseChanges Driver::ChangesOf(const store::Txn& txn) {
   state::LeaseChanges changes;
   txn.ForEachChange([&changes](Ino ino, bool directory, std::string_view name) {
@@ -65,8 +71,7 @@ Driver::Attrs Driver::DirectoriesOf(store::Txn& txn, const state::LeaseChanges& 
 }
 
 void Driver::GrantChanged(const Caller& caller, const state::LeaseChanges& changes,
-                          absl::Span<const Attr> directories, Ino also,
-                          state::LeaseTable::Want want) {
+                          absl::Span<const Attr> directories, Ino also, Want want) {
   absl::InlinedVector<Ino, 6> inodes;
   for (const state::LeaseChange& change : changes) {
     caller.leases->changed.push_back(change.ino);

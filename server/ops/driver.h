@@ -63,8 +63,12 @@ class Driver {
   // Whether the inode exists, asked under its latch, where the caller may wait for the disk; `then`
   // runs under the latch. Errors: ESTALE, EIO.
   Status WithInode(Ino ino, absl::FunctionRef<Status()> then);
+  // For one who has waited for somebody's lock: grants as after a write that had to wait, if the
+  // latch can be had without waiting for the disk. REQUIRES: caller.leases; no latch is held.
+  void GrantTurn(const Caller& caller, Ino ino);
 
  private:
+  using Want = state::LeaseTable::Want;
   // A call that goes on elsewhere than where it came from.
   template <class V, class Rule>
   struct Call {
@@ -103,12 +107,11 @@ class Driver {
   // What a call that changed nothing grants, and a new inode.
   template <class V>
   void GrantRead(const Caller& caller, const typename V::Args& args,
-                 const Result<typename V::Reply>& answer);
+                 const Result<typename V::Reply>& answer, Want after_write);
   static bool IsGranted(const LeaseNews& news, Ino ino);
   // Grants what is held already of what was changed.
   void GrantChanged(const Caller& caller, const state::LeaseChanges& changes,
-                    absl::Span<const Attr> directories, Ino also,
-                    state::LeaseTable::Want want);
+                    absl::Span<const Attr> directories, Ino also, Want want);
   template <class V>
   std::optional<Result<typename V::Reply>> FindKept(const Caller& caller,
                                                     const typename V::Args& args);

@@ -42,7 +42,7 @@ Result<typename V::Reply> Driver::Once(Attempt& attempt, const Caller& caller,
   if (!leases_.MayShow(caller, ShownByArgs<V>(args), turn, glimpsed)) return Errno::kBlocked;
   Result<typename V::Reply> answer = rule(attempt, caller, args);
   if (!answer.ok()) {
-    if (TellsAbsence<V>(answer.code())) GrantRead<V>(caller, args, answer);
+    if (TellsAbsence<V>(answer.code())) GrantRead<V>(caller, args, answer, Want::kHeld);
     return answer;
   }
   ForEachReplyHandle(answer.value(),
@@ -57,9 +57,12 @@ Result<typename V::Reply> Driver::Once(Attempt& attempt, const Caller& caller,
   if constexpr (kAccesses<V>) {
     touch = !caller.read_only && AccessIsDue(attempt.txn, AccessedIno(args));
   }
+  const Want after_write = kMayGoOn<V> ? leases_.WantAfter(turn) : Want::kHeld;
   if (!V::kMutates) turn.End();  // what it had reserved can be granted
   if constexpr (kReadsData<V>) {
-    if (!leases_.MayReadData(caller, args.inode.ino, turn)) return Errno::kBlocked;
+    if (!args.direct && !leases_.MayReadData(caller, args.inode.ino, turn)) {
+      return Errno::kBlocked;
+    }
   }
   if (Stores<V>(args)) {
     RETURN_IF_ERROR(Commit<V>(attempt, caller, args, answer, turn));
@@ -69,7 +72,7 @@ Result<typename V::Reply> Driver::Once(Attempt& attempt, const Caller& caller,
     const state::Open open{OpenedIno<V>(args, *answer), args.access};
     RETURN_IF_ERROR(opens_.Add(caller.session, args.open, open));
   }
-  GrantRead<V>(caller, args, answer);
+  GrantRead<V>(caller, args, answer, after_write);
   return answer;
 }
 
@@ -100,28 +103,28 @@ Status Driver::Commit(Attempt& attempt, const Caller& caller, const typename V::
       }
       return committed;
     }
+    const Want after_write = kMayGoOn<V> ? leases_.WantAfter(turn) : Want::kHeld;
     turn.End();  // what it had reserved can be granted
     if (caller.leases == nullptr) return Ok();
     Ino dir = kNoIno;
     if constexpr (kGrants<V> == Grants::kMade) {
-      GrantRead<V>(caller, args, answer);
+      GrantRead<V>(caller, args, answer, Want::kHeld);
       dir = args.dir.ino;
     }
-    using Want = state::LeaseTable::Want;
-    GrantChanged(caller, changes, directories, dir, kMayGoOn<V> ? Want::kWrite : Want::kHeld);
+    GrantChanged(caller, changes, directories, dir, after_write);
   }
   return Ok();
 }
 
 template <class V>
 void Driver::GrantRead(const Caller& caller, const typename V::Args& args,
-                       const Result<typename V::Reply>& answer) {
+                       const Result<typename V::Reply>& answer, Want after_write) {
   if (caller.leases == nullptr) return;
-  const auto want =
-      kReadsData<V> ? state::LeaseTable::Want::kData : state::LeaseTable::Want::kCache;
+  Want want = Want::kCache;
+  if constexpr (kReadsData<V>) want = args.direct ? Want::kHeld : Want::kData;
   absl::InlinedVector<Ino, 2> inodes;
   if constexpr (!V::kMutates && kMayGoOn<V>) {
-    leases_.Grant(caller, {args.inode.ino}, state::LeaseTable::Want::kWrite);
+    leases_.Grant(caller, {args.inode.ino}, after_write);
   }
   if constexpr (kGrants<V> == Grants::kInode) {
     inodes.push_back(args.inode.ino);

@@ -43,9 +43,15 @@ bool Leases::MayReadData(const Caller& caller, Ino ino, Turn& turn) {
   return !turn.must_wait_;
 }
 
+LeaseTable::Want Leases::WantAfter(const Turn& turn) const {
+  const bool took_over = turn.ticket_ != TicketId{} && table_.TookOver(turn.ticket_);
+  return took_over ? LeaseTable::Want::kTurn : LeaseTable::Want::kWrite;
+}
+
 void Leases::Grant(const Caller& caller, absl::Span<const Ino> inodes, LeaseTable::Want want) {
   if (inodes.empty()) return;
-  if (want == LeaseTable::Want::kWrite && locked_by_others_ != nullptr) {
+  const bool goes_on = want == LeaseTable::Want::kWrite || want == LeaseTable::Want::kTurn;
+  if (goes_on && locked_by_others_ != nullptr) {
     const bool locked = std::any_of(inodes.begin(), inodes.end(), [&](Ino ino) {
       return locked_by_others_(ino, caller.session);
     });

@@ -73,7 +73,9 @@ class Leases : public std::enable_shared_from_this<Leases> {
   }
   // False: the inode is about to change, and what is read now could not be cached.
   bool MayReadData(const Caller& caller, Ino ino, Turn& turn);
-  // REQUIRES: caller.leases. kWrite is kHeld where others have locks.
+  // What to grant after a write or a lock.
+  state::LeaseTable::Want WantAfter(const Turn& turn) const;
+  // REQUIRES: caller.leases. kWrite and kTurn are kHeld where others have locks.
   void Grant(const Caller& caller, absl::Span<const Ino> inodes, state::LeaseTable::Want want);
   // Nobody holds anything.
   bool empty() const { return table_.empty(); }

@@ -252,6 +252,16 @@ void LocalFsImpl::GetLock(const Caller& caller, GetLockArgs args, Done<GetLockRe
       });
 }
 
+Done<Unit> LocalFsImpl::ThenGoOn(const Caller& caller, const SetLockArgs& args, Done<Unit> done) {
+  const Ino ino = args.inode.ino;
+  const bool waits = args.wait && locks_->IsOfOthers(ino, caller.session);
+  if (!waits || caller.leases == nullptr) return done;
+  return [this, caller, ino, done = std::move(done)](Result<Unit> result) mutable {
+    if (result.ok() && !locks_->IsOfOthers(ino, caller.session)) driver_.GrantTurn(caller, ino);
+    std::move(done)(std::move(result));
+  };
+}
+
 void LocalFsImpl::SetLock(const Caller& caller, SetLockArgs args, Done<Unit> done) {
   if (args.lock.type == LockType::kUnlock) {
     if (Status tag = driver_.CheckTag(caller, args.inode); !tag.ok()) {
@@ -264,7 +274,7 @@ void LocalFsImpl::SetLock(const Caller& caller, SetLockArgs args, Done<Unit> don
       caller, args,
       [this, caller, args, done = std::move(announced)](Result<Unit> told) mutable {
         if (!told.ok()) return std::move(done)(told.error());
-        locks_->Set(caller, std::move(args), std::move(done));
+        locks_->Set(caller, args, ThenGoOn(caller, args, std::move(done)));
       },
       [](Attempt&, const Caller&, const SetLockArgs&) -> Result<Unit> { return Unit{}; });
 }

@@ -67,6 +67,9 @@ class LocalFsImpl : public LocalFs {
   Status CheckMayUse(Attempt& attempt, const Caller& caller, OpenId open, Handle inode,
                      OpenAccess access) const;
   void HideUntold(const Caller& caller, ReadDirReply& reply) const;
+  // Of a lock that must wait for others': its owner may then go on by himself, if nobody else
+  // wants one.
+  Done<Unit> ThenGoOn(const Caller& caller, const SetLockArgs& args, Done<Unit> done);
   Result<CopyRangeReply> Copy(Attempt& attempt, const Caller& caller,
                               const CopyRangeArgs& args) const;
 

@@ -13,19 +13,21 @@ namespace tarn::ops {
 // rule runs, as the arguments say...
 template <class V>
 state::LeaseViews ShownByArgs(const typename V::Args& args) {
-  if constexpr (std::same_as<V, verbs::GetAttr>) return {{args.inode.ino, /*attr_only=*/true}};
+  if constexpr (std::same_as<V, verbs::GetAttr>) return {{args.inode.ino, LeaseMode::kExclusive}};
   if constexpr (std::same_as<V, verbs::CopyRange>) return {{args.source.ino}};
   if constexpr (std::same_as<V, verbs::Open> || std::same_as<V, verbs::Read> ||
                 std::same_as<V, verbs::Seek> || std::same_as<V, verbs::Fsync> ||
-                std::same_as<V, verbs::GetLock> || std::same_as<V, verbs::SetLock>) {
+                std::same_as<V, verbs::GetLock>) {
     return {{args.inode.ino}};
   }
+  // Who locks will write.
+  if constexpr (std::same_as<V, verbs::SetLock>) return {{args.inode.ino, LeaseMode::kNone}};
   return {};
 }
 // ... and after it, as the reply does.
 template <class V>
 state::LeaseViews ShownByReply(const typename V::Reply& reply) {
-  if constexpr (std::same_as<V, verbs::Lookup>) return {{reply.handle.ino, /*attr_only=*/true}};
+  if constexpr (std::same_as<V, verbs::Lookup>) return {{reply.handle.ino, LeaseMode::kExclusive}};
   if constexpr (std::same_as<V, verbs::Create>) return {{reply.entry.handle.ino}};
   return {};
 }

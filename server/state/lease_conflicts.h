@@ -17,12 +17,16 @@
 //   attributes       | nothing                 | a glimpse (kExclusive): how long it is; the holder
 //                    |                         | may rather give up the right to write (kShared)
 //   data, or opened  | nothing                 | the right to write, all told (kShared)
+//   about to lock it | nothing                 | everything (kNone)
 //
 // Exclusive is granted to a session that writes, or locks, for at least the second time since
 // anybody else held anything, while nobody else does, nor has a lock, and the inode is not hot.
 //
 // An inode that several sessions change, or write and read, in turns is hot: it is granted for
-// reading data only, until it has calmed down.
+// reading data only, until it has calmed down. But where they only write or lock it, each is to do
+// much in its turn: whoever has waited for an exclusive holder or for the lock of another, or has
+// written four times on end, has it exclusively; and a holder that is at work gives it back at the
+// end of its slice (client/cache/recalls.cc).
 //
 // Lifetime: names in LeaseChanges are looked at only during the call.
 #pragma once
@@ -45,10 +49,10 @@ struct LeaseChange {
 };
 using LeaseChanges = absl::InlinedVector<LeaseChange, 4>;
 
-// How an inode is shown.
+// An inode that is shown.
 struct LeaseView {
   Ino ino = kNoIno;
-  bool attr_only = false;
+  LeaseMode left = LeaseMode::kShared;  // to an exclusive holder
 };
 using LeaseViews = absl::InlinedVector<LeaseView, 2>;
 

@@ -6,9 +6,6 @@
 namespace tarn::state {
 namespace {
 
-// Beyond this many, inodes that have calmed down are looked for and forgotten.
-constexpr size_t kHeatKept = 4096;
-
 template <class Names>
 bool Includes(const std::vector<std::string>& all, const Names& names) {
   return std::all_of(names.begin(), names.end(), [&all](std::string_view name) {
@@ -45,14 +42,15 @@ LeaseTable::Client& LeaseTable::ClientOf(SessionId session, Who& who) {
 
 // ---- grants ----
 
-void LeaseTable::Grant(SessionId to, absl::Span<const Ino> inodes, Want want, int64_t now_nanos,
-                       std::vector<tarn::Grant>& out) {
+void LeaseTable::Grant(SessionId to, absl::Span<const Ino> inodes, Want wanted,
+                       int64_t now_nanos, std::vector<tarn::Grant>& out) {
   MutexLock lock(&mu_);
   Who who = Find(to);
-  if (who == 0 && (want == Want::kHeld || want == Want::kWrite)) return;
+  if (who == 0 && wanted == Want::kHeld) return;
   Client& client = ClientOf(to, who);
   for (const Ino ino : inodes) {
-    if (want != Want::kData && IsHot(ino, now_nanos)) continue;
+    const Want want = Temper(ino, who, wanted, now_nanos);
+    if (want == Want::kNothing) continue;
     const bool full = client.held.size() >= leases_per_session_ && want != Want::kData;
     const bool held_only = want == Want::kHeld || want == Want::kWrite || full;
     if (held_only && !client.held.contains(ino)) continue;
@@ -68,8 +66,10 @@ void LeaseTable::Grant(SessionId to, absl::Span<const Ino> inodes, Want want, in
     }
     holder->recalls = 0;
     holder->sequence = ++last_sequence_;
-    const bool again = std::exchange(holder->wrote, want == Want::kWrite || holder->wrote);
-    if (want == Want::kWrite && again && entry.holders.size() == 1) SetExclusive(*holder, true);
+    const bool writes = want == Want::kWrite || want == Want::kTurn;
+    const bool again = std::exchange(holder->wrote, writes || holder->wrote);
+    const bool enough = want == Want::kTurn || (writes && again);
+    if (enough && entry.holders.size() == 1) SetExclusive(*holder, true);
     const LeaseMode mode = holder->exclusive ? LeaseMode::kExclusive : LeaseMode::kShared;
     out.push_back({ino, mode, holder->sequence});
   }
@@ -82,6 +82,13 @@ void LeaseTable::SetExclusive(Holder& holder, bool exclusive) {
   } else {
     exclusives_.fetch_sub(1, std::memory_order_release);
   }
+}
+
+bool LeaseTable::IsAlone(Ino ino, Who self) const {
+  const auto it = entries_.find(ino);
+  if (it == entries_.end()) return true;
+  return std::all_of(it->second.holders.begin(), it->second.holders.end(),
+                     [self](const Holder& holder) { return holder.who == self; });
 }
 
 const LeaseTable::Holder* LeaseTable::ExclusiveHolder(Ino ino, Who self) const {
@@ -160,8 +167,8 @@ bool LeaseTable::Admit(SessionId by, const LeaseChanges& changes, int64_t now_na
     return IsInTheWay(change, self, so_far);
   });
   if (free) {
-    if (!heat_.empty()) {
-      for (const LeaseChange& change : changes) NoteTurn(change.ino, by, false, now_nanos);
+    for (const LeaseChange& change : changes) {
+      heat_.NoteChange(change.ino, by, /*recalls=*/false, now_nanos);
     }
     return true;
   }
@@ -171,8 +178,8 @@ bool LeaseTable::Admit(SessionId by, const LeaseChanges& changes, int64_t now_na
     const bool in_the_way = IsInTheWay(change, self, &ticket);
     Reserve(ticket, change.ino);
     if (!in_the_way) continue;
-    NoteTurn(change.ino, by, true, now_nanos);
-    const bool all = !change.directory || IsHot(change.ino, now_nanos);
+    heat_.NoteChange(change.ino, by, /*recalls=*/true, now_nanos);
+    const bool all = !change.directory || heat_.IsHot(change.ino, now_nanos);
     for (Holder& holder : entries_[change.ino].holders) {
       if (holder.who == self || IsCovered(ticket, change, holder.who)) continue;
       RecallFrom(holder, change, all, now_nanos, id, recalled);
@@ -201,14 +208,17 @@ bool LeaseTable::AdmitRead(SessionId by, const LeaseViews& views, int64_t now_na
   bool free = true;
   for (const LeaseView& view : views) {
     const Holder* const holder = ExclusiveHolder(view.ino, self);
-    if (holder == nullptr || (view.attr_only && is_glimpsed(view.ino))) continue;
+    const bool glimpse = view.left == LeaseMode::kExclusive;
+    if (holder == nullptr || (glimpse && is_glimpsed(view.ino))) continue;
     free = false;
     if (id == TicketId{}) id = NewTicket();
     Reserve(tickets_[id], view.ino);
     ++tickets_[id].waits;
-    if (!view.attr_only) NoteTurn(view.ino, by, true, now_nanos);
-    const LeaseMode to = view.attr_only ? LeaseMode::kExclusive : LeaseMode::kShared;
-    const Recall recall{.ino = view.ino, .to = to};
+    if (!glimpse) {
+      tickets_[id].took_over = true;
+      heat_.NoteChange(view.ino, by, /*recalls=*/true, now_nanos);
+    }
+    const Recall recall{.ino = view.ino, .to = view.left};
     if (JoinRecall(holder->who, recall, id)) continue;
     MakeRecall(holder->who, recall, now_nanos, id, recalled);
   }
@@ -229,6 +239,7 @@ void LeaseTable::RecallFrom(Holder& holder, const LeaseChange& change, bool all,
                             TicketId id, std::vector<SessionId>& recalled) {
   Ticket& ticket = tickets_[id];
   ++ticket.waits;
+  ticket.took_over |= holder.exclusive;
   ticket.asked.push_back({change.ino, holder.who, {change.names.begin(), change.names.end()}});
   Recall recall{.ino = change.ino,
                 .to = change.directory ? LeaseMode::kShared : LeaseMode::kNone,
@@ -275,6 +286,12 @@ bool LeaseTable::AwaitFree(Ino ino, TicketId& ticket) {
   tickets_[ticket].waits = 1;
   it->second.busy->waiting.push_back(ticket);
   return false;
+}
+
+bool LeaseTable::TookOver(TicketId id) const {
+  ReaderMutexLock lock(&mu_);
+  const auto it = tickets_.find(id);
+  return it != tickets_.end() && it->second.took_over;
 }
 
 std::vector<TicketId> LeaseTable::Drop(TicketId id) {
@@ -443,32 +460,18 @@ size_t LeaseTable::CountOf(SessionId session) const {
   return who == 0 ? 0 : clients_.at(who)->held.size();
 }
 
-// ---- heat ----
-
-void LeaseTable::NoteTurn(Ino ino, SessionId by, bool recalls, int64_t now_nanos) {
-  auto it = heat_.find(ino);
-  if (it == heat_.end()) {
-    if (!recalls) return;
-    if (heat_.size() >= kHeatKept) {
-      absl::erase_if(heat_, [now_nanos](const auto& entry) {
-        return now_nanos - entry.second.since_nanos > kHotNanos;
-      });
-    }
-    it = heat_.emplace(ino, Heat{by, 0, now_nanos}).first;
+LeaseTable::Want LeaseTable::Temper(Ino ino, Who who, Want want, int64_t now_nanos) {
+  const bool hot = heat_.IsHot(ino, now_nanos);
+  const SessionId to = clients_[who]->id;
+  if (want != Want::kWrite && want != Want::kTurn) {
+    heat_.NoteLook(ino, to);
+    return hot && want != Want::kData ? Want::kNothing : want;
   }
-  Heat& heat = it->second;
-  if (now_nanos - heat.since_nanos > kHotNanos) heat = {by, 0, now_nanos};
-  if (heat.last == by) return;
-  heat.last = by;
-  heat.turns = std::min<uint8_t>(heat.turns + 1, kHotTurns);
-  heat.since_nanos = now_nanos;
-}
-
-bool LeaseTable::IsHot(Ino ino, int64_t now_nanos) const {
-  if (heat_.empty()) return false;
-  const auto it = heat_.find(ino);
-  return it != heat_.end() && it->second.turns >= kHotTurns &&
-         now_nanos - it->second.since_nanos <= kHotNanos;
+  const Want otherwise = hot ? Want::kNothing : Want::kWrite;
+  if (!IsAlone(ino, who)) return otherwise;
+  if (want == Want::kTurn) return want;
+  if (!hot && clients_[who]->held.contains(ino)) return want;
+  return heat_.NoteWrite(ino, to, now_nanos) ? Want::kTurn : otherwise;
 }
 
 }  // namespace tarn::state

@@ -30,6 +30,7 @@
 #include "common/lease.h"
 #include "common/limits.h"
 #include "common/sync.h"
+#include "server/state/heat.h"
 #include "server/state/lease_conflicts.h"
 
 namespace tarn::state {
@@ -37,8 +38,6 @@ namespace tarn::state {
 class LeaseTable {
  public:
   static constexpr uint8_t kIdleRecalls = 4;
-  static constexpr uint8_t kHotTurns = 2;  // changes of hands within...
-  static constexpr int64_t kHotNanos = kSecondNanos;
 
   explicit LeaseTable(uint64_t first_number = 1, uint32_t leases_per_session = kLeasesPerSession)
       : leases_per_session_(leases_per_session),
@@ -47,10 +46,12 @@ class LeaseTable {
 
   // ---- grants ----
   enum class Want : uint8_t {
+    kNothing,
     kCache,  // unless it is hot
     kData,   // hot or not, many or few: the kernel keeps what was read whatever we say
     kHeld,   // as kCache, but only what the session holds already
     kWrite,  // as kHeld, after a write of the session: exclusive, if it may be
+    kTurn,   // after a write that has waited for an exclusive holder: exclusive at once, hot or not
   };
   // Appends the grants of those inodes that can be granted.
   void Grant(SessionId to, absl::Span<const Ino> inodes, Want want, int64_t now_nanos,
@@ -80,6 +81,8 @@ class LeaseTable {
                  std::vector<SessionId>& recalled, std::vector<Glimpsed>& glimpsed);
   // True: the inode is neither reserved nor being recalled. Else a new `ticket` waits for that.
   bool AwaitFree(Ino ino, TicketId& ticket);
+  // The ticket has waited for what somebody held exclusively.
+  bool TookOver(TicketId ticket) const;
   // Ends a ticket, with its reservations; its recalls stay open. Returns those that are now ready:
   // that no longer wait for anything.
   std::vector<TicketId> Drop(TicketId ticket);
@@ -148,14 +151,10 @@ class LeaseTable {
   };
   struct Ticket {
     uint32_t waits = 0;
+    bool took_over = false;
     absl::InlinedVector<Ino, 4> reserved;
     absl::InlinedVector<Asked, 2> asked;
     std::vector<Glimpsed> glimpsed;
-  };
-  struct Heat {
-    SessionId last;
-    uint8_t turns = 0;
-    int64_t since_nanos = 0;
   };
 
   Who Find(SessionId session) const ABSL_SHARED_LOCKS_REQUIRED(mu_);
@@ -171,12 +170,13 @@ class LeaseTable {
   bool JoinRecall(Who who, const Recall& recall, TicketId id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void MakeRecall(Who who, Recall recall, int64_t now_nanos, TicketId id,
                   std::vector<SessionId>& recalled) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Nobody else holds anything on the inode.
+  bool IsAlone(Ino ino, Who self) const ABSL_SHARED_LOCKS_REQUIRED(mu_);
   // The exclusive holder of the inode, if that is another one.
   const Holder* ExclusiveHolder(Ino ino, Who self) const ABSL_SHARED_LOCKS_REQUIRED(mu_);
   void SetExclusive(Holder& holder, bool exclusive) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  void NoteTurn(Ino ino, SessionId by, bool recalls, int64_t now_nanos)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  bool IsHot(Ino ino, int64_t now_nanos) const ABSL_SHARED_LOCKS_REQUIRED(mu_);
+  // What `who` gets of what it wants of an inode that may be hot; notes that it wants it.
+  Want Temper(Ino ino, Who who, Want want, int64_t now_nanos) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Takes an answered recall off the inode and counts it at its tickets.
   void Close(Who who, uint64_t number, const OpenCall& call, Outcome& out)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -194,7 +194,7 @@ class LeaseTable {
   absl::flat_hash_map<SessionId, Who> names_ ABSL_GUARDED_BY(mu_);
   std::vector<std::unique_ptr<Client>> clients_ ABSL_GUARDED_BY(mu_);  // by Who; null: ended
   absl::flat_hash_map<TicketId, Ticket> tickets_ ABSL_GUARDED_BY(mu_);
-  absl::flat_hash_map<Ino, Heat> heat_ ABSL_GUARDED_BY(mu_);  // of what was recalled lately
+  Heat heat_ ABSL_GUARDED_BY(mu_);
 };
 
 }  // namespace tarn::state

@@ -195,6 +195,52 @@ TEST_F(TableTest, WhatIsLearntAgainIsNotEvicted) {
   EXPECT_EQ(evicted[0].ino, Ino{2});
 }
 
+TEST_F(TableTest, OwnChangeOfWhatIsExclusiveIsLearntThoughNothingIsGranted) {
+  LeaseNews exclusive;
+  exclusive.grants = {{kFile.ino, LeaseMode::kExclusive, 1}};
+  const uint64_t before = table_.Start();
+  Admit(table_.Start(), exclusive);
+  table_.BeginChange(kFile.ino);
+  const uint64_t start = table_.Start();
+  // Another one has not the last word.
+  table_.BeginChange(kFile.ino);
+  EXPECT_EQ(Admit(start, {}, {kFile.ino}), Learnable{});
+  table_.EndChange(kFile.ino);
+  EXPECT_EQ(Admit(start, {}, {kFile.ino}), Learnable{});  // nor the first, once overtaken
+  EXPECT_EQ(Admit(table_.Start(), {}, {kFile.ino}), Learnable{kFile.ino});
+  // Nor what was sent before it was exclusive.
+  EXPECT_EQ(Admit(before, {}, {kFile.ino}), Learnable{});
+}
+
+TEST_F(TableTest, ReplyToWhatWaitedForLongIsBelievedUnlessBarsAreForgotten) {
+  const uint64_t start = table_.Now();
+  EXPECT_EQ(Admit(start, Granting({kFile.ino})), Learnable{kFile.ino});
+  table_.Bar(kDir.ino);
+  EXPECT_EQ(Admit(start, Granting({kFile.ino, kDir.ino})), Learnable{kFile.ino});
+  for (uint64_t i = 100; i < 2000; ++i) table_.Bar(Ino{i});
+  Admit(table_.Start(), {});  // forgets them
+  EXPECT_EQ(Admit(start, Granting({kFile.ino})), Learnable{});
+}
+
+TEST_F(TableTest, SliceBeginsWithTheFirstUse) {
+  LeaseNews news;
+  news.grants = {{kFile.ino, LeaseMode::kExclusive, 1}};
+  table_.NoteUse(kFile.ino, 5);  // not ours: not counted
+  Admit(table_.Start(), news);
+  EXPECT_EQ(table_.Uses(kFile.ino), 0u);
+  table_.NoteUse(kFile.ino, 10);
+  table_.NoteUse(kFile.ino, 20);
+  EXPECT_EQ(table_.Uses(kFile.ino), 2u);
+  EXPECT_EQ(table_.SliceSince(kFile.ino, 30), 10);
+  table_.EndSlice(kFile.ino);
+  EXPECT_EQ(table_.SliceSince(kFile.ino, 40), 0);
+  // Granted anew, anew.
+  table_.Apply({kFile.ino, LeaseMode::kNone, {}});
+  Admit(table_.Start(), news);
+  EXPECT_EQ(table_.Uses(kFile.ino), 0u);
+  EXPECT_EQ(table_.SliceSince(kFile.ino, 50), 50);
+}
+
 TEST_F(TableTest, NothingOfBeforeAClearIsBelieved) {
   const uint64_t before = table_.Start();
   table_.Learn(kFile, AttrOf(kFile));

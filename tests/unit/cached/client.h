@@ -11,12 +11,13 @@
 namespace tarn::cache {
 
 struct Client {
-  explicit Client(const std::string& address, CacheOptions options = {}) {
+  explicit Client(const std::string& address, CacheOptions options = {},
+                  Clock& clock = SystemClock()) {
     auto connected =
         transport::RemoteFs::Connect({.server = address, .client_name = "test", .leases = true});
     EXPECT_OK(connected);
     remote = std::move(connected).value();
-    fs = std::make_unique<CachedFs>(*remote, SystemClock(), options);
+    fs = std::make_unique<CachedFs>(*remote, clock, options);
   }
   ~Client() { remote->Close(); }
 

@@ -109,7 +109,7 @@ TEST_F(ExclusiveTest, WhoShowsTheFileWaitsForTheHolder) {
          return parks(Start<verbs::SetLock>(
              Caching(kB), {.inode = file_, .open = OpenId{2}, .lock = {LockType::kRead}}));
        },
-       LeaseMode::kShared},
+       LeaseMode::kNone},
       {"GetLock",
        [&] {
          return parks(Start<verbs::GetLock>(
@@ -232,6 +232,36 @@ TEST_F(ExclusiveTest, NotGrantedWhileOthersHaveLocks) {
   ASSERT_OK(Call<verbs::SetLock>(Caching(kB), unlock));
   ASSERT_OK(WriteAs(kA, OpenId{1}, "333"));
   ASSERT_OK(WriteAs(kA, OpenId{1}, "4444"));
+  EXPECT_EQ(Granted(), LeaseMode::kExclusive);
+}
+
+TEST_F(ExclusiveTest, TakenOverByWhoeverWaitedForIt) {
+  MakeExclusive();
+  auto write = Start<verbs::Write>(
+      Caching(kB), {.inode = file_, .open = OpenId{2}, .data = Bytes::FromString("b")});
+  fs_->ReturnLeases(kA, {.recalls = {Recalled(kA).number}});
+  ASSERT_OK(write.get());
+  EXPECT_EQ(Granted(), LeaseMode::kExclusive);
+}
+
+TEST_F(ExclusiveTest, GrantedToWhoeverWaitedForALockAndIsAlone) {
+  file_ = Create("f", OpenId{1});
+  ASSERT_OK(Open(file_, OpenId{2}, kB));
+  SetLockArgs lock{.inode = file_, .wait = true, .lock = {LockType::kWrite, 0, 9}};
+  const auto lock_as = [&](SessionId session, LockType type) {
+    lock.open = session == kA ? OpenId{1} : OpenId{2};
+    lock.lock.type = type;
+    return Start<verbs::SetLock>(Caching(session), lock);
+  };
+  ASSERT_OK(lock_as(kA, LockType::kWrite).get());
+  auto second = lock_as(kB, LockType::kWrite);
+  const auto news_of_second = news_;
+  ASSERT_TRUE(IsParked(second));
+  auto third = lock_as(kA, LockType::kWrite);  // its own: granted at once
+  ASSERT_OK(third.get());
+  ASSERT_OK(lock_as(kA, LockType::kUnlock).get());
+  ASSERT_OK(second.get());
+  news_ = news_of_second;
   EXPECT_EQ(Granted(), LeaseMode::kExclusive);
 }
 

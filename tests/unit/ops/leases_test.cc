@@ -106,6 +106,9 @@ TEST_F(LeasesTest, ReadingVerbsGrantWhatTheyShow) {
   EXPECT_THAT(Granted(), ElementsAre(file.ino));
   ASSERT_OK(Call<verbs::Read>(Caching(kB), {.inode = file, .open = OpenId{7}, .size = 1}));
   EXPECT_THAT(Granted(), ElementsAre(file.ino));
+  ASSERT_OK(Call<verbs::Read>(
+      Caching(kC), {.inode = file, .open = kNoOpen, .size = 1, .direct = true}));
+  EXPECT_THAT(Granted(), IsEmpty());
   EXPECT_ERROR(kENODATA, Call<verbs::GetXattr>(Caching(kB), {.inode = file, .name = "user.x"}));
   EXPECT_THAT(Granted(), ElementsAre(file.ino));
   ASSERT_OK(Call<verbs::ListXattr>(Caching(kB), {.inode = file}));

@@ -31,10 +31,10 @@ class LeaseExclusiveTest : public ::testing::Test {
     return Grant(session, Want::kWrite);
   }
   // True: nothing is in the way.
-  bool Show(SessionId to, bool attr_only, TicketId& ticket) {
+  bool Show(SessionId to, LeaseMode left, TicketId& ticket) {
     std::vector<SessionId> recalled;
     glimpsed_.clear();
-    const bool free = table_.AdmitRead(to, {{kFile, attr_only}}, now_, ticket, recalled, glimpsed_);
+    const bool free = table_.AdmitRead(to, {{kFile, left}}, now_, ticket, recalled, glimpsed_);
     table_.CheckInvariants();
     return free;
   }
@@ -81,12 +81,12 @@ TEST_F(LeaseExclusiveTest, NothingIsGrantedBesideIt) {
 TEST_F(LeaseExclusiveTest, ReaderOfDataTakesTheRightToWriteAndNoMore) {
   ASSERT_EQ(WriteTwice(kA), LeaseMode::kExclusive);
   TicketId ticket{};
-  ASSERT_FALSE(Show(kB, /*attr_only=*/false, ticket));
+  ASSERT_FALSE(Show(kB, LeaseMode::kShared, ticket));
   const OpenRecall recall = Only(kA);
   EXPECT_EQ(recall.recall.to, LeaseMode::kShared);
   EXPECT_EQ(Grant(kA, Want::kWrite), LeaseMode::kNone);  // reserved
   EXPECT_THAT(table_.Answer(kA, {recall.number}).ready, ElementsAre(ticket));
-  EXPECT_TRUE(Show(kB, false, ticket));
+  EXPECT_TRUE(Show(kB, LeaseMode::kShared, ticket));
   table_.Drop(ticket);
   EXPECT_EQ(Grant(kB, Want::kData), LeaseMode::kShared);
   EXPECT_TRUE(table_.IsHeld(kFile));
@@ -96,7 +96,7 @@ TEST_F(LeaseExclusiveTest, ReaderOfDataTakesTheRightToWriteAndNoMore) {
 TEST_F(LeaseExclusiveTest, HolderItselfIsShownEverything) {
   ASSERT_EQ(WriteTwice(kA), LeaseMode::kExclusive);
   TicketId ticket{};
-  EXPECT_TRUE(Show(kA, false, ticket));
+  EXPECT_TRUE(Show(kA, LeaseMode::kShared, ticket));
   EXPECT_TRUE(Change(kA, ticket));
 }
 
@@ -116,12 +116,12 @@ TEST_F(LeaseExclusiveTest, ChangeOfAnotherTakesEverything) {
 TEST_F(LeaseExclusiveTest, GlimpseShowsTheLengthAndLeavesTheLease) {
   ASSERT_EQ(WriteTwice(kA), LeaseMode::kExclusive);
   TicketId ticket{};
-  ASSERT_FALSE(Show(kB, /*attr_only=*/true, ticket));
+  ASSERT_FALSE(Show(kB, LeaseMode::kExclusive, ticket));
   const OpenRecall recall = Only(kA);
   EXPECT_EQ(recall.recall.to, LeaseMode::kExclusive);
   EXPECT_THAT(table_.AnswerGlimpses(kA, {{{recall.number, 77, Timestamp{5}}}}).ready,
               ElementsAre(ticket));
-  ASSERT_TRUE(Show(kB, true, ticket));
+  ASSERT_TRUE(Show(kB, LeaseMode::kExclusive, ticket));
   ASSERT_EQ(glimpsed_.size(), 1u);
   EXPECT_EQ(glimpsed_[0].size, 77u);
   EXPECT_EQ(glimpsed_[0].mtime, Timestamp{5});
@@ -133,14 +133,14 @@ TEST_F(LeaseExclusiveTest, GlimpseShowsTheLengthAndLeavesTheLease) {
 TEST_F(LeaseExclusiveTest, GlimpseIsOfItsMomentOnly) {
   ASSERT_EQ(WriteTwice(kA), LeaseMode::kExclusive);
   TicketId first{}, second{};
-  ASSERT_FALSE(Show(kB, true, first));
+  ASSERT_FALSE(Show(kB, LeaseMode::kExclusive, first));
   const uint64_t number = Only(kA).number;
-  ASSERT_FALSE(Show(kC, true, second));
+  ASSERT_FALSE(Show(kC, LeaseMode::kExclusive, second));
   EXPECT_THAT(table_.RecallsOf(kA, number, 10), ::testing::SizeIs(1));  // asked for itself
   table_.AnswerGlimpses(kA, {{{number, 77, Timestamp{5}}}});
   // The lease goes before the request goes on: what the store says is true.
   table_.DropSession(kA);
-  EXPECT_TRUE(Show(kB, true, first));
+  EXPECT_TRUE(Show(kB, LeaseMode::kExclusive, first));
   EXPECT_THAT(glimpsed_, IsEmpty());
   table_.Drop(first);
   table_.Drop(second);
@@ -149,10 +149,10 @@ TEST_F(LeaseExclusiveTest, GlimpseIsOfItsMomentOnly) {
 TEST_F(LeaseExclusiveTest, GlimpseAnsweredAsARecallGivesUpTheRightToWrite) {
   ASSERT_EQ(WriteTwice(kA), LeaseMode::kExclusive);
   TicketId ticket{};
-  ASSERT_FALSE(Show(kB, true, ticket));
+  ASSERT_FALSE(Show(kB, LeaseMode::kExclusive, ticket));
   table_.Answer(kA, {Only(kA).number});
   EXPECT_TRUE(table_.no_exclusive());
-  EXPECT_TRUE(Show(kB, true, ticket));
+  EXPECT_TRUE(Show(kB, LeaseMode::kExclusive, ticket));
   EXPECT_THAT(glimpsed_, IsEmpty());
   table_.Drop(ticket);
 }
@@ -160,7 +160,7 @@ TEST_F(LeaseExclusiveTest, GlimpseAnsweredAsARecallGivesUpTheRightToWrite) {
 TEST_F(LeaseExclusiveTest, GlimpseDoesNotAnswerARecall) {
   ASSERT_EQ(WriteTwice(kA), LeaseMode::kExclusive);
   TicketId ticket{};
-  ASSERT_FALSE(Show(kB, false, ticket));
+  ASSERT_FALSE(Show(kB, LeaseMode::kShared, ticket));
   table_.AnswerGlimpses(kA, {{{Only(kA).number, 77, Timestamp{5}}}});
   EXPECT_FALSE(table_.no_exclusive());
   EXPECT_EQ(Only(kA).recall.to, LeaseMode::kShared);
@@ -170,8 +170,8 @@ TEST_F(LeaseExclusiveTest, GlimpseDoesNotAnswerARecall) {
 TEST_F(LeaseExclusiveTest, SecondReaderWaitsForTheSameRecall) {
   ASSERT_EQ(WriteTwice(kA), LeaseMode::kExclusive);
   TicketId first{}, second{};
-  ASSERT_FALSE(Show(kB, false, first));
-  ASSERT_FALSE(Show(kC, true, second));
+  ASSERT_FALSE(Show(kB, LeaseMode::kShared, first));
+  ASSERT_FALSE(Show(kC, LeaseMode::kExclusive, second));
   const OpenRecall recall = Only(kA);
   EXPECT_THAT(table_.Answer(kA, {recall.number}).ready, ElementsAre(first, second));
   table_.Drop(first);
@@ -180,17 +180,84 @@ TEST_F(LeaseExclusiveTest, SecondReaderWaitsForTheSameRecall) {
 
 TEST_F(LeaseExclusiveTest, FileWrittenAndReadInTurnsIsNotGrantedForWriting) {
   ASSERT_EQ(WriteTwice(kA), LeaseMode::kExclusive);
-  for (int turn = 0; turn < LeaseTable::kHotTurns; ++turn) {
+  for (int turn = 0; turn < Heat::kHotTurns; ++turn) {
     TicketId ticket{};
-    if (!Show(kB, false, ticket)) table_.Answer(kA, {Only(kA).number});
+    if (!Show(kB, LeaseMode::kShared, ticket)) table_.Answer(kA, {Only(kA).number});
     table_.Drop(ticket);
+    Grant(kB, Want::kHeld);  // as after each read
     ticket = {};
     ASSERT_TRUE(Change(kA, ticket));
     WriteTwice(kA);
   }
   EXPECT_TRUE(table_.no_exclusive());
-  now_ += 2 * LeaseTable::kHotNanos;
+  now_ += 2 * Heat::kHotNanos;
   EXPECT_EQ(WriteTwice(kA), LeaseMode::kExclusive);
+}
+
+class HotFileTest : public LeaseExclusiveTest {
+ protected:
+  // Changed by two sessions in turns, held by nobody.
+  void SetUp() override {
+    for (int turn = 0; turn <= Heat::kHotTurns; ++turn) {
+      const bool even = turn % 2 == 0;
+      Grant(even ? kB : kA, Want::kCache);
+      TicketId ticket{};
+      ASSERT_FALSE(Change(even ? kA : kB, ticket));
+      table_.Answer(even ? kB : kA, {Only(even ? kB : kA).number});
+      table_.Drop(ticket);
+    }
+    ASSERT_EQ(Grant(kA, Want::kCache), LeaseMode::kNone);
+    ASSERT_EQ(Grant(kB, Want::kCache), LeaseMode::kNone);
+  }
+  // `session` has waited for kA's exclusive lease.
+  TicketId TakeOver(SessionId session) {
+    TicketId ticket{};
+    EXPECT_FALSE(Change(session, ticket));
+    table_.Answer(kA, {Only(kA).number});
+    return ticket;
+  }
+};
+
+TEST_F(HotFileTest, IsExclusivelyWhoseWritesFollowEachOther) {
+  for (int i = 1; i < Heat::kWritesOnEnd; ++i) {
+    EXPECT_EQ(Grant(kA, Want::kWrite), LeaseMode::kNone) << i;
+  }
+  EXPECT_EQ(Grant(kA, Want::kWrite), LeaseMode::kExclusive);
+}
+
+TEST_F(HotFileTest, IsNobodysWhileOneLooksAndTheOtherWrites) {
+  for (const Want look : {Want::kCache, Want::kHeld, Want::kWrite}) {
+    for (int i = 0; i < 2 * Heat::kWritesOnEnd; ++i) {
+      EXPECT_EQ(Grant(kA, Want::kWrite), LeaseMode::kNone) << i;
+      EXPECT_EQ(Grant(kB, look), LeaseMode::kNone) << i;
+    }
+  }
+}
+
+TEST_F(HotFileTest, IsTakenOverByWhoeverHasWaitedForAnExclusiveHolder) {
+  ASSERT_EQ(Grant(kA, Want::kTurn), LeaseMode::kExclusive);
+  const TicketId ticket = TakeOver(kB);
+  EXPECT_TRUE(table_.TookOver(ticket));
+  table_.Drop(ticket);
+  EXPECT_EQ(Grant(kB, Want::kTurn), LeaseMode::kExclusive);
+  EXPECT_FALSE(table_.TookOver(ticket));  // it is over
+}
+
+TEST_F(HotFileTest, IsNotTakenOverWhileOthersWaitOrHoldAnything) {
+  ASSERT_EQ(Grant(kA, Want::kTurn), LeaseMode::kExclusive);
+  const TicketId ticket = TakeOver(kB);
+  EXPECT_EQ(Grant(kB, Want::kTurn), LeaseMode::kNone);  // reserved
+  table_.Drop(ticket);
+  ASSERT_EQ(Grant(kC, Want::kData), LeaseMode::kShared);
+  EXPECT_EQ(Grant(kB, Want::kTurn), LeaseMode::kNone);
+}
+
+TEST_F(LeaseExclusiveTest, WaitForASharedHolderTakesNothingOver) {
+  ASSERT_EQ(Grant(kA, Want::kCache), LeaseMode::kShared);
+  TicketId ticket{};
+  ASSERT_FALSE(Change(kB, ticket));
+  EXPECT_FALSE(table_.TookOver(ticket));
+  table_.Drop(ticket);
 }
 
 TEST_F(LeaseExclusiveTest, ReclaimedOnlyIfNobodyElseHas) {
@@ -209,7 +276,7 @@ TEST_F(LeaseExclusiveTest, ReturnAndEndOfTheSessionEndIt) {
   EXPECT_TRUE(table_.no_exclusive());
   ASSERT_EQ(WriteTwice(kA), LeaseMode::kExclusive);
   TicketId ticket{};
-  ASSERT_FALSE(Show(kB, false, ticket));
+  ASSERT_FALSE(Show(kB, LeaseMode::kShared, ticket));
   EXPECT_THAT(table_.DropSession(kA).ready, ElementsAre(ticket));
   EXPECT_TRUE(table_.no_exclusive());
   table_.Drop(ticket);

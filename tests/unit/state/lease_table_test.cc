@@ -238,9 +238,9 @@ TEST_F(LeaseTableTest, InodeChangedInTurnsIsHotUntilItCalmsDown) {
   }
   EXPECT_THAT(Give(kC, {kFile}), IsEmpty());
   EXPECT_THAT(Give(kC, {kFile}, Want::kData), ElementsAre(kFile));
-  now_ += LeaseTable::kHotNanos / 2;
+  now_ += Heat::kHotNanos / 2;
   change(kB);  // it goes on
-  now_ += LeaseTable::kHotNanos;
+  now_ += Heat::kHotNanos;
   EXPECT_THAT(Give(kC, {kFile}), IsEmpty());
   now_ += 1;
   EXPECT_THAT(Give(kC, {kFile}), ElementsAre(kFile));
