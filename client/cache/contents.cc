@@ -195,17 +195,23 @@ void CachedFs::Allocate(const Caller& caller, AllocateArgs arguments, Done<AttrR
            });
 }
 
+// The target's own writes are told as before any change of it, the source's here.
 void CachedFs::CopyRange(const Caller& caller, CopyRangeArgs arguments, Done<CopyRangeReply> done) {
-  WithOpen(arguments.source_open,
-           [this, caller, args = arguments, done = std::move(done)](const Status& source) mutable {
-             if (!source.ok()) return std::move(done)(source.error());
-             WithOpen(args.target_open,
-                      [this, caller, args, done = std::move(done)](const Status& target) mutable {
-                        if (!target.ok()) return std::move(done)(target.error());
-                        Change<verbs::CopyRange>(caller, args, {.inodes = {args.target.ino}},
-                                                 std::move(done), kNothing);
-                      });
-           });
+  auto copy = [this, caller, args = arguments,
+               done = std::move(done)](const Status& known) mutable {
+    if (!known.ok()) return std::move(done)(known.error());
+    Change<verbs::CopyRange>(caller, args, {.inodes = {args.target.ino}}, std::move(done),
+                             kNothing);
+  };
+  auto know_target = [this, args = arguments,
+                      copy = std::move(copy)](const Status& known) mutable {
+    if (!known.ok()) return std::move(copy)(known);
+    WithOpen(args.target_open, std::move(copy));
+  };
+  auto know_source = [this, args = arguments, next = std::move(know_target)]() mutable {
+    WithOpen(args.source_open, std::move(next));
+  };
+  write_behind_.FlushThen(arguments.source.ino, std::move(know_source));
 }
 
 }  // namespace tarn::cache

@@ -182,6 +182,29 @@ TEST_F(ExclusiveTest, WhatWasWrittenGoesBeforeARename) {
   EXPECT_EQ(*Read(b_), "12345");
 }
 
+TEST_F(ExclusiveTest, WhatWasWrittenIsCopied) {
+  constexpr OpenId kTarget{2};
+  auto target = Call<verbs::Create>(a_, {.dir = a_.remote->root().handle,
+                                         .name = "copy",
+                                         .mode = 0644,
+                                         .open = kTarget,
+                                         .access = OpenAccess::kReadWrite});
+  ASSERT_OK(target);
+  MakeExclusive();
+  ASSERT_OK(Write(a_, "345"));
+  auto copied = Call<verbs::CopyRange>(a_, {.source = file_,
+                                            .source_open = kOpen,
+                                            .target = target->entry.handle,
+                                            .target_open = kTarget,
+                                            .length = 100});
+  ASSERT_OK(copied);
+  EXPECT_EQ(copied->copied, 5u);
+  auto read = Call<verbs::Read>(
+      a_, {.inode = target->entry.handle, .open = kTarget, .offset = 0, .size = 100});
+  ASSERT_OK(read);
+  EXPECT_EQ(read->data.ToString(), "12345");
+}
+
 TEST_F(ExclusiveTest, NobodySeesTheOldFileAfterARestart) {
   OpenInB();
   MakeExclusive();
