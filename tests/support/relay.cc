@@ -29,6 +29,7 @@ struct Pair {
   // How many bytes may yet pass; -1: any number.
   int64_t left_to_server = -1;
   int64_t left_to_client = -1;
+  Http2Calls calls;
 };
 
 int ConnectTo(int port, const std::string& source) {
@@ -42,14 +43,16 @@ int ConnectTo(int port, const std::string& source) {
   return -1;
 }
 
-// Reads what there is and writes it to `to`, or loses it. 0: the connection is over, also because
-// all of `left` has passed.
-ssize_t Pump(int from, int to, bool lose, int64_t& left) {
+// Reads what there is, shows it to `note` and writes it to `to`, or loses it. 0: the connection is
+// over, also because all of `left` has passed.
+template <class Note>
+ssize_t Pump(int from, int to, bool lose, int64_t& left, Note note) {
   char buffer[64 * 1024];
   ssize_t n = recv(from, buffer, sizeof buffer, 0);
   const bool last = left >= 0 && n >= left;
   if (last) n = static_cast<ssize_t>(left);
   if (left >= 0) left -= n;
+  if (n > 0) note(std::string_view(buffer, static_cast<size_t>(n)));
   for (ssize_t sent = 0; !lose && sent < n;) {
     const ssize_t m =
         send(to, buffer + sent, static_cast<size_t>(n - sent), MSG_NOSIGNAL);
@@ -112,6 +115,16 @@ void Relay::Wake() {
   EXPECT_EQ(write(wake_[1], "x", 1), 1);
 }
 
+void Relay::Note(Http2Calls& reader, std::string_view bytes) {
+  const MutexLock lock(&mu_);
+  reader.Take(bytes, calls_);
+}
+
+CallCounts Relay::calls() const {
+  const MutexLock lock(&mu_);
+  return calls_;
+}
+
 void Relay::Run() {
   std::vector<Pair> pairs;
   while (!stop_) {
@@ -136,11 +149,13 @@ void Relay::Run() {
     for (size_t i = 0; i < pairs.size(); ++i) {
       bool over = false;
       if (polled[2 + 2 * i].revents != 0) {
-        over = Pump(pairs[i].client, pairs[i].server, false, pairs[i].left_to_server) <= 0;
+        const auto note = [&](std::string_view bytes) { Note(pairs[i].calls, bytes); };
+        over = Pump(pairs[i].client, pairs[i].server, false, pairs[i].left_to_server, note) <= 0;
       }
       if (!over && polled[3 + 2 * i].revents != 0) {
         const bool lose = lose_replies_;
-        const ssize_t n = Pump(pairs[i].server, pairs[i].client, lose, pairs[i].left_to_client);
+        const ssize_t n = Pump(pairs[i].server, pairs[i].client, lose, pairs[i].left_to_client,
+                               [](std::string_view) {});
         over = n <= 0;
         if (lose && n > 0) lost_ += static_cast<size_t>(n);
       }

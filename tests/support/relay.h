@@ -1,9 +1,14 @@
-// A TCP relay between a client and a server that can lose what the network can lose.
+// A TCP relay between a client and a server that can lose what the network can lose, and tells
+// which calls clients make.
 #pragma once
 
 #include <atomic>
 #include <string>
+#include <string_view>
 #include <thread>
+
+#include "common/sync.h"
+#include "tests/support/http2_calls.h"
 
 namespace tarn::testing {
 
@@ -29,10 +34,13 @@ class Relay {
   void Stall(bool to_server, bool to_client);
   // Bytes of replies lost so far: above 0, the server has answered something.
   size_t lost() const { return lost_; }
+  // Which calls clients have made so far, over all connections. A call that was answered is in it.
+  CallCounts calls() const;
 
  private:
   void Run();
   void Wake();
+  void Note(Http2Calls& reader, std::string_view bytes);
 
   const int target_port_;
   const std::string source_;
@@ -46,6 +54,8 @@ class Relay {
   std::atomic<size_t> lost_ = 0;
   std::atomic<int> breaking_ = 0;  // how many connections yet
   std::atomic<int64_t> after_to_server_ = -1, after_to_client_ = -1;
+  mutable Mutex mu_;
+  CallCounts calls_ ABSL_GUARDED_BY(mu_);
   std::thread thread_;
 };
 
