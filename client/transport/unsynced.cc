@@ -1,6 +1,5 @@
 #include "client/transport/unsynced.h"
 
-#include <limits>
 #include <utility>
 
 namespace tarn::transport {
@@ -22,7 +21,7 @@ bool Unsynced::NoteIncarnation(uint64_t incarnation) {
 bool Unsynced::TakeFull() {
   MutexLock lock(&mu_);
   if (changes_.size() < kMaxInodes || last_ < full_at_) return false;
-  full_at_ = std::numeric_limits<uint64_t>::max();
+  full_at_ = last_ + kMaxInodes;
   return true;
 }
 
@@ -34,7 +33,6 @@ Unsynced::Mark Unsynced::Begin() const {
 // What was lost is kept until it has been said.
 void Unsynced::End(const Mark& began) {
   MutexLock lock(&mu_);
-  full_at_ = last_ + kMaxInodes;
   if (began.losses != losses_) return;
   absl::erase_if(changes_, [&](const auto& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
     return entry.second.losses == losses_ && entry.second.last <= began.last;

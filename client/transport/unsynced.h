@@ -26,7 +26,7 @@ class Unsynced {
   // Of what the server has stored. True: it is another than before, and what was acknowledged so
   // far and not synced may be lost.
   bool NoteIncarnation(uint64_t incarnation) ABSL_LOCKS_EXCLUDED(mu_);
-  // True once when there is too much of it; again after the next End.
+  // True when there is too much of it, but at most once in kMaxInodes changes.
   bool TakeFull() ABSL_LOCKS_EXCLUDED(mu_);
 
   // An fsync, which makes everything durable that was acknowledged before it: the moment before it
@@ -50,7 +50,7 @@ class Unsynced {
   uint64_t last_ ABSL_GUARDED_BY(mu_) = 0;
   uint64_t losses_ ABSL_GUARDED_BY(mu_) = 0;
   uint64_t incarnation_ ABSL_GUARDED_BY(mu_) = 0;  // 0: not known yet
-  uint64_t full_at_ ABSL_GUARDED_BY(mu_) = kMaxInodes;  // a number of changes
+  uint64_t full_at_ ABSL_GUARDED_BY(mu_) = 0;  // a number of changes
   absl::flat_hash_map<Ino, Change> changes_ ABSL_GUARDED_BY(mu_);
 };
 

@@ -64,6 +64,15 @@ TEST_F(UnsyncedTest, ChangesAfterALossDoNotHideIt) {
   EXPECT_TRUE(unsynced.TakeLost(kNoIno));
 }
 
+TEST_F(UnsyncedTest, TooMuchIsSaidAgainIfItWasNotSynced) {
+  for (uint64_t i = 1; i <= Unsynced::kMaxInodes; ++i) unsynced.Note(Ino{i});
+  EXPECT_TRUE(unsynced.TakeFull());
+  for (uint64_t i = 1; i < Unsynced::kMaxInodes; ++i) unsynced.Note(Ino{i});
+  EXPECT_FALSE(unsynced.TakeFull());
+  unsynced.Note(kA);
+  EXPECT_TRUE(unsynced.TakeFull());
+}
+
 TEST_F(UnsyncedTest, TooMuchIsSaidOnceUntilTheNextSync) {
   for (uint64_t i = 1; i < Unsynced::kMaxInodes; ++i) unsynced.Note(Ino{i});
   EXPECT_FALSE(unsynced.TakeFull());
