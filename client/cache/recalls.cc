@@ -37,7 +37,7 @@ void CachedFs::OnRecall(uint64_t event, Recall recall) {
     MutexLock lock(&mu_);
     if (task->recall.to == LeaseMode::kExclusive) {
       glimpse = LookAt(event, ino);
-    } else {
+    } else if (!task->recall.directory) {
       has_turn = IsTurnComing(ino) || (table_.MayWrite(ino) && !IsSliceOver(ino));
     }
     if (!glimpse.has_value() && !has_turn) GiveUp(*task);

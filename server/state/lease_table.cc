@@ -268,7 +268,7 @@ void LeaseTable::MakeRecall(Who who, Recall recall, int64_t now_nanos, TicketId 
                             std::vector<SessionId>& recalled) {
   Busy& busy = *entries_[recall.ino].busy;
   Client& client = *clients_[who];
-  client.last_recall = std::max(client.last_recall + 1, first_number_);
+  client.last_recall = ++last_recall_;
   busy.recalls.emplace_back(who, client.last_recall);
   client.recalls.emplace(
       client.last_recall,

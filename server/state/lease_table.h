@@ -9,7 +9,7 @@
 // Which change or look recalls what from whom is in lease_conflicts.h.
 //
 // Event and sequence numbers of one table begin at `first_number`, so that those of two runs of the
-// server differ: an answer to the last run's recall is no answer to this one's.
+// server differ, and so do those of two sessions: a late answer to a recall is never one to another.
 // Thread safety: safe; one mutex, and grants to nobody cost one load. Grant is called with at least
 // the shared latch of the inode, Admit with the exclusive ones: so a grant comes either before the
 // change's question, or after its commit.
@@ -42,7 +42,7 @@ class LeaseTable {
   explicit LeaseTable(uint64_t first_number = 1, uint32_t leases_per_session = kLeasesPerSession)
       : leases_per_session_(leases_per_session),
         last_sequence_(first_number - 1),
-        first_number_(first_number) {}
+        last_recall_(first_number - 1) {}
 
   // ---- grants ----
   enum class Want : uint8_t {
@@ -189,7 +189,7 @@ class LeaseTable {
 
   mutable Mutex mu_;
   uint64_t last_sequence_ ABSL_GUARDED_BY(mu_);
-  const uint64_t first_number_;
+  uint64_t last_recall_ ABSL_GUARDED_BY(mu_);
   absl::flat_hash_map<Ino, Entry> entries_ ABSL_GUARDED_BY(mu_);
   absl::flat_hash_map<SessionId, Who> names_ ABSL_GUARDED_BY(mu_);
   std::vector<std::unique_ptr<Client>> clients_ ABSL_GUARDED_BY(mu_);  // by Who; null: ended

@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <set>
+
 namespace tarn::state {
 namespace {
 
@@ -335,6 +337,24 @@ TEST_F(LeaseTableTest, NumbersBeginWhereToldAndAscend) {
   EXPECT_EQ(recalls[1].number, 1001u);
   EXPECT_EQ(table.RecallsOf(kB, 1000, 9).front().number, 1001u);
   EXPECT_EQ(table.LastRecallOf(kB), 1001u);
+}
+
+// What a client still says for the session that it had before must answer nothing in the next.
+TEST_F(LeaseTableTest, NoNumberIsUsedTwice) {
+  std::set<uint64_t> numbers;
+  for (int round = 0; round < 3; ++round) {
+    for (const SessionId holder : {kB, kC}) {
+      Give(holder, {kFile});
+      EXPECT_FALSE(Admit(kA, {File(kFile)}));
+      for (const OpenRecall& one : table_.RecallsOf(holder, 0, 9)) {
+        EXPECT_TRUE(numbers.insert(one.number).second) << one.number;
+      }
+      table_.DropSession(holder);
+      for (const TicketId ticket : tickets_) table_.Drop(ticket);
+      now_ += 2 * Heat::kHotNanos;
+    }
+  }
+  EXPECT_EQ(numbers.size(), 6u);
 }
 
 TEST_F(LeaseTableTest, AwaitedSinceItsOldestOpenRecall) {
