@@ -251,8 +251,9 @@ void CachedFs::ListXattr(const Caller& caller, ListXattrArgs args, Done<ListXatt
 }
 
 void CachedFs::StatFs(const Caller& caller, StatFsArgs args, Done<StatFsReply> done) {
-  write_behind_.FlushAllThen([this, caller, args, done = std::move(done)]() mutable {
-    remote_.StatFs(caller, args, std::move(done));
+  const Waiting<StatFsReply> waiting(caller, std::move(done));
+  write_behind_.FlushAllThen([this, caller, args, waiting] {
+    if (auto then = waiting.Take()) remote_.StatFs(caller, args, std::move(then));
   });
 }
 
@@ -308,34 +309,36 @@ void CachedFs::CreateTmp(const Caller& caller, CreateTmpArgs args, Done<CreateRe
 
 // A right that an open was given stays, whatever becomes of the mode: so the server must know of
 // the open first.
-void CachedFs::SetAttr(const Caller& caller, SetAttrArgs arguments, Done<AttrReply> done) {
-  const Ino ino = arguments.inode.ino;
-  lazy_.RegisterAll(
-      ino, [this, caller, args = std::move(arguments), done = std::move(done)]() mutable {
-        Change<verbs::SetAttr>(
-            caller, args, {.inodes = {args.inode.ino}}, std::move(done),
-            [this, inode = args.inode](const Table::Learnable& learnable, const AttrReply& reply)
-                ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
-                  LearnEntry(learnable, {inode, reply.attr});
-                });
-      });
-}
-
-void CachedFs::SetXattr(const Caller& caller, SetXattrArgs arguments, Done<Unit> done) {
-  const Ino ino = arguments.inode.ino;
-  lazy_.RegisterAll(ino, [this, caller, ino, args = std::move(arguments),
-                          done = std::move(done)]() mutable {
-    Change<verbs::SetXattr>(caller, std::move(args), {.inodes = {ino}}, std::move(done), kNothing);
+void CachedFs::SetAttr(const Caller& caller, SetAttrArgs args, Done<AttrReply> done) {
+  const Handle inode = args.inode;
+  const Waiting<AttrReply> waiting(caller, std::move(done));
+  lazy_.RegisterAll(inode.ino, [this, caller, inode, args = std::move(args), waiting]() mutable {
+    Done<AttrReply> then = waiting.Take();
+    if (!then) return;
+    Change<verbs::SetAttr>(caller, std::move(args), {.inodes = {inode.ino}}, std::move(then),
+                           [this, inode](const Table::Learnable& learnable, const AttrReply& reply)
+                               ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+                                 LearnEntry(learnable, {inode, reply.attr});
+                               });
   });
 }
 
-void CachedFs::RemoveXattr(const Caller& caller, RemoveXattrArgs arguments, Done<Unit> done) {
-  const Ino ino = arguments.inode.ino;
-  lazy_.RegisterAll(
-      ino, [this, caller, ino, args = std::move(arguments), done = std::move(done)]() mutable {
-        Change<verbs::RemoveXattr>(caller, std::move(args), {.inodes = {ino}}, std::move(done),
-                                   kNothing);
-      });
+template <class V>
+void CachedFs::ChangeXattr(const Caller& caller, typename V::Args args, Done<Unit> done) {
+  const Ino ino = args.inode.ino;
+  const Waiting<Unit> waiting(caller, std::move(done));
+  lazy_.RegisterAll(ino, [this, caller, ino, args = std::move(args), waiting]() mutable {
+    Done<Unit> then = waiting.Take();
+    if (then) Change<V>(caller, std::move(args), {.inodes = {ino}}, std::move(then), kNothing);
+  });
+}
+
+void CachedFs::SetXattr(const Caller& caller, SetXattrArgs args, Done<Unit> done) {
+  ChangeXattr<verbs::SetXattr>(caller, std::move(args), std::move(done));
+}
+
+void CachedFs::RemoveXattr(const Caller& caller, RemoveXattrArgs args, Done<Unit> done) {
+  ChangeXattr<verbs::RemoveXattr>(caller, std::move(args), std::move(done));
 }
 
 template <class V>

@@ -52,12 +52,10 @@ class CachedFs final : public FileSystem, public Freshness, private transport::L
   // within a completion.
   void FlushAll();
   std::string Unwritten() const { return write_behind_.Summary(); }  // what that waits for
-
   double Seconds() const override;
   bool IsFresh(const Attr& attr) const override;
   bool IsFresh(Ino dir, std::string_view name, Ino child) const override;
   void Forget(Ino ino) override;
-
 #define TARN_DECLARE_VERB(verb, args, reply, mutates) \
   void verb(const Caller& caller, args arguments, Done<reply> done) override;
 #include "common/verbs.inc"
@@ -67,7 +65,6 @@ class CachedFs final : public FileSystem, public Freshness, private transport::L
   using Overlap = WriteBehind::Overlap;
   enum class Local { kDone, kNoRoom, kNo };
   struct RecallTask;
-
   // Leases hold: what the table knows is true.
   bool Valid() const;
   Caller WithNews(const Caller& caller) const;
@@ -95,6 +92,8 @@ class CachedFs final : public FileSystem, public Freshness, private transport::L
   void Make(const Caller& caller, typename V::Args args, Done<EntryReply> done);
   template <class V>
   void Remove(const Caller& caller, typename V::Args args, Done<Unit> done);
+  template <class V>
+  void ChangeXattr(const Caller& caller, typename V::Args args, Done<Unit> done);
   void ReadNow(const Caller& caller, ReadArgs args, Done<ReadReply> done);
   void WriteNow(const Caller& caller, WriteArgs args, Done<WriteReply> done);
   // True: a recall has overtaken the reply.
@@ -102,6 +101,9 @@ class CachedFs final : public FileSystem, public Freshness, private transport::L
   void HandOver(absl::FunctionRef<void()> hand_over) ABSL_LOCKS_EXCLUDED(kernel_mu_);  // gated
   // Runs `then` when the server knows of the open, or with the error.
   void WithOpen(OpenId open, absl::AnyInvocable<void(Status) &&> then);
+  // Likewise `go(done)`; a signal ends the wait.
+  template <class Reply, class Go>
+  void WithOpen(const Caller& caller, OpenId open, Done<Reply> done, Go go);
   // Asks by `now` through an open: a lazy one stays so, if WithoutOpen, else it is registered.
   template <class Args, class Reply>
   void Through(const Caller& caller, Args args, Done<Reply> done,
@@ -114,14 +116,13 @@ class CachedFs final : public FileSystem, public Freshness, private transport::L
   // ---- writing.cc: under an exclusive lease ----
   WriteBehind::Ends WriteEnds();
   Local WriteLocally(const Caller& caller, WriteArgs& args, Result<WriteReply>& reply);
-  // Reads what is not told yet. kAll: answered; kSome: the server must be told first.
+  // What is not told yet. kAll: answered; kSome: the server must be told first.
   Overlap ReadWritten(const ReadArgs& args, Done<ReadReply>& done);
   void FlushThen(const Touched& touched, WriteBehind::Then then);
   void TellNow(const Caller& caller, WriteArgs args, Done<WriteReply> done);
   void OnTold(const Attr& attr);
   void OnWriteFailed(Ino ino, const Error& error, const std::vector<OpenId>& opens);
-  // What the open permits, as far as is known here; kNone: the server must say.
-  OpenAccess AccessOf(OpenId open) const;
+  OpenAccess AccessOf(OpenId open) const;  // as far as is known here, else kNone
   void Close(const Caller& caller, const FlushArgs& args, Done<Unit> done);
   // With flush=sync: something of the inode was written and not synced since the last call.
   bool TakeUnsynced(Ino ino);
@@ -129,7 +130,7 @@ class CachedFs final : public FileSystem, public Freshness, private transport::L
   void NoteTime(const LeaseNews& news);
   void LearnNoCapability(const Table::Learnable& learnable, Ino ino)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  // A glimpse of what is being written, or nothing.
+  // Of what is being written, or nothing.
   std::optional<Glimpse> LookAt(uint64_t event, Ino ino) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // ---- locking.cc: likewise ----
   enum class LockPlace { kHere, kHandOver, kServer };
@@ -143,7 +144,7 @@ class CachedFs final : public FileSystem, public Freshness, private transport::L
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // True: the file's locks are being handed over; `again` is taken and run afterwards.
   bool AwaitHandOver(Ino ino, WriteBehind::Then& again) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  // Tells the server of the file's locks, all that are here; then runs `then`.
+  // Tells the server of all of the file's locks that are here; then runs `then`.
   void HandOverLocks(Ino ino, WriteBehind::Then then);
   void EndHandOver(Ino ino);
   void DropLocks(const Caller& caller, const FlushArgs& args, Done<Unit> done);
@@ -158,7 +159,6 @@ class CachedFs final : public FileSystem, public Freshness, private transport::L
   // Leases on what was forgotten for want of room go back, once there are some together.
   void ReturnEvictedSoon(bool enough);
   void ReturnEvicted();
-
   // ---- recalls.cc ----
   void OnRecall(uint64_t event, Recall recall) override;
   void OnLeasesLost(bool reclaim) override;

@@ -7,6 +7,7 @@
 
 #include "client/cache/cache_txn.h"
 #include "client/cache/cached_fs.h"
+#include "client/cache/waiting.h"
 #include "common/posix/rules.h"
 
 namespace tarn::cache {
@@ -78,10 +79,12 @@ void CachedFs::Serve(const Caller& caller, typename V::Args args, Done<typename 
   if (!write_behind_.IsDirty(ino)) {
     return Ask<V>(caller, std::move(args), std::move(done), std::move(learn));
   }
-  write_behind_.FlushThen(ino, [this, caller, args = std::move(args), done = std::move(done),
-                                learn = std::move(learn)]() mutable {
-    Ask<V>(caller, std::move(args), std::move(done), std::move(learn));
-  });
+  const Waiting<typename V::Reply> waiting(caller, std::move(done));
+  write_behind_.FlushThen(
+      ino, [this, caller, args = std::move(args), waiting, learn = std::move(learn)]() mutable {
+        Done<typename V::Reply> then = waiting.Take();
+        if (then) Ask<V>(caller, std::move(args), std::move(then), std::move(learn));
+      });
 }
 
 // Attributes that the server has sent of what it has not been told all of yet.
@@ -107,9 +110,12 @@ void CachedFs::Change(const Caller& caller, typename V::Args args, Touched touch
                         std::move(learn));
   }
   // What was written before goes before.
-  FlushThen(touched, [this, caller, args = std::move(args), touched, done = std::move(done),
+  const Waiting<typename V::Reply> waiting(caller, std::move(done));
+  FlushThen(touched, [this, caller, args = std::move(args), touched, waiting,
                       learn = std::move(learn)]() mutable {
-    ChangeNow<V>(caller, std::move(args), std::move(touched), std::move(done), std::move(learn));
+    Done<typename V::Reply> then = waiting.Take();
+    if (!then) return;
+    ChangeNow<V>(caller, std::move(args), std::move(touched), std::move(then), std::move(learn));
   });
 }
 
@@ -152,45 +158,6 @@ void CachedFs::ChangeNow(const Caller& caller, typename V::Args args, Touched to
         if constexpr (kTakesNames<V>) ReturnUnknown(Gone(news->changed, touched.inodes));
         std::move(done)(std::move(result));
       });
-}
-
-template <class Args, class Reply>
-void CachedFs::Through(const Caller& caller, Args args, Done<Reply> done,
-                       void (CachedFs::*now)(const Caller&, Args, Done<Reply>)) {
-  auto registered = [this, caller, now](Args whole, Done<Reply> then) {
-    const OpenId open = whole.open;
-    WithOpen(open, [this, caller, now, whole = std::move(whole),
-                    then = std::move(then)](const Status& known) mutable {
-      if (!known.ok()) return std::move(then)(known.error());
-      (this->*now)(caller, std::move(whole), std::move(then));
-    });
-  };
-  constexpr bool kWrites = std::same_as<Args, WriteArgs>;
-  const std::optional<Caller> opener =
-      WithoutOpen(caller, args.open, kWrites ? OpenAccess::kWrite : OpenAccess::kRead);
-  if (!opener.has_value()) return registered(std::move(args), std::move(done));
-  Args alone = args;
-  alone.open = kNoOpen;
-  (this->*now)(*opener, std::move(alone),
-               [registered, args = std::move(args),
-                done = std::move(done)](Result<Reply> result) mutable {
-                 // A recall has overtaken it: by now the server knows the open, and the right may
-                 // be one from before the change.
-                 if (result.code() == Errno::kEACCES || result.code() == Errno::kESTALE) {
-                   return registered(std::move(args), std::move(done));
-                 }
-                 std::move(done)(std::move(result));
-               });
-}
-
-template <class V>
-void CachedFs::PassThrough(const Caller& caller, typename V::Args args,
-                           Done<typename V::Reply> done) {
-  WithOpen(args.open, [this, caller, args = std::move(args),
-                       done = std::move(done)](const Status& known) mutable {
-    if (!known.ok()) return std::move(done)(known.error());
-    V::Call(remote_, caller, std::move(args), std::move(done));
-  });
 }
 
 }  // namespace tarn::cache

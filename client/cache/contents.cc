@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "client/cache/cached_fs_inl.h"
+#include "client/cache/cached_fs_opens_inl.h"
 
 namespace tarn::cache {
 
@@ -67,16 +68,20 @@ void CachedFs::Close(const Caller& caller, const FlushArgs& args, Done<Unit> don
 }
 
 void CachedFs::Seek(const Caller& caller, SeekArgs args, Done<SeekReply> done) {
-  write_behind_.FlushThen(args.inode.ino, [this, caller, args, done = std::move(done)]() mutable {
-    PassThrough<verbs::Seek>(caller, args, std::move(done));
+  const Waiting<SeekReply> waiting(caller, std::move(done));
+  write_behind_.FlushThen(args.inode.ino, [this, caller, args, waiting] {
+    if (auto then = waiting.Take()) PassThrough<verbs::Seek>(caller, args, std::move(then));
   });
 }
 
 void CachedFs::Fsync(const Caller& caller, FsyncArgs args, Done<Unit> done) {
-  auto then = [this, caller, args, done = std::move(done)]() mutable {
+  const Waiting<Unit> waiting(caller, std::move(done));
+  auto then = [this, caller, args, waiting] {
+    Done<Unit> told = waiting.Take();
+    if (!told) return;
     const std::optional<Errno> failed = late_errors_.Take(args.inode.ino, args.open);
-    if (failed.has_value()) return std::move(done)(*failed);
-    remote_.Fsync(caller, args, [this, args, done = std::move(done)](Result<Unit> synced) mutable {
+    if (failed.has_value()) return std::move(told)(*failed);
+    remote_.Fsync(caller, args, [this, args, done = std::move(told)](Result<Unit> synced) mutable {
       if (synced.code() == Errno::kEIO) {  // for the others that have it open, too
         late_errors_.NoteFailure(args.inode.ino, Errno::kEIO);
         (void)late_errors_.Take(args.inode.ino, args.open);
@@ -96,10 +101,10 @@ void CachedFs::Read(const Caller& caller, ReadArgs args, Done<ReadReply> done) {
     const Overlap overlap = ReadWritten(args, done);
     if (overlap == Overlap::kAll) return;
     if (overlap == Overlap::kSome) {
-      return write_behind_.FlushThen(args.inode.ino,
-                                     [this, caller, args, done = std::move(done)]() mutable {
-                                       Read(caller, args, std::move(done));
-                                     });
+      const Waiting<ReadReply> waiting(caller, std::move(done));
+      return write_behind_.FlushThen(args.inode.ino, [this, caller, args, waiting] {
+        if (Done<ReadReply> then = waiting.Take()) Read(caller, args, std::move(then));
+      });
     }
   }
   Through(caller, args, std::move(done), &CachedFs::ReadNow);
@@ -158,11 +163,14 @@ void CachedFs::Write(const Caller& caller, WriteArgs arguments, Done<WriteReply>
       // What was handed to the kernel of before has arrived there.
       Settle();
       return std::move(done)(std::move(reply));
-    case Local::kNoRoom:
+    case Local::kNoRoom: {
+      const Waiting<WriteReply> waiting(caller, std::move(done));
       return write_behind_.FlushAllThen(
-          [this, caller, args = std::move(arguments), done = std::move(done)]() mutable {
-            Write(caller, std::move(args), std::move(done));
+          [this, caller, args = std::move(arguments), waiting]() mutable {
+            Done<WriteReply> then = waiting.Take();
+            if (then) Write(caller, std::move(args), std::move(then));
           });
+    }
     case Local::kNo:
       break;
   }

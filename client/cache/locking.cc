@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "client/cache/cached_fs_inl.h"
+#include "client/cache/cached_fs_opens_inl.h"
 #include "common/log.h"
 
 namespace tarn::cache {
@@ -53,52 +54,55 @@ bool CachedFs::AwaitHandOver(Ino ino, WriteBehind::Then& again) {
   return true;
 }
 
-void CachedFs::SetLock(const Caller& caller, SetLockArgs args, Done<Unit> arg_done) {
+void CachedFs::SetLock(const Caller& caller, SetLockArgs args, Done<Unit> done) {
   const Ino ino = args.inode.ino;
-  auto done = std::make_shared<Done<Unit>>(std::move(arg_done));
-  WriteBehind::Then again = [this, caller, args, done] { SetLock(caller, args, std::move(*done)); };
-  LockPlace place = LockPlace::kHere;
+  LockPlace place = LockPlace::kHandOver;
   Result<Unit> answer = Unit{};
   {
     MutexLock lock(&mu_);
-    if (AwaitHandOver(ino, again)) return;
     table_.NoteUse(ino, clock_.BootNanos());
-    place = LockLocally(args, answer);
+    if (!handing_.contains(ino)) place = LockLocally(args, answer);
     if (place == LockPlace::kServer) ++remote_locking_[ino];
   }
-  if (place == LockPlace::kHere) return std::move(*done)(std::move(answer));
-  if (place == LockPlace::kHandOver) return HandOverLocks(ino, std::move(again));
-  Done<Unit> ended = [this, ino, done](Result<Unit> result) {
+  if (place == LockPlace::kHere) return std::move(done)(std::move(answer));
+  if (place == LockPlace::kHandOver) {
+    const Waiting<Unit> waiting(caller, std::move(done));
+    return HandOverLocks(ino, [this, caller, args, waiting] {
+      if (Done<Unit> then = waiting.Take()) SetLock(caller, args, std::move(then));
+    });
+  }
+  Done<Unit> ended = [this, ino, done = std::move(done)](Result<Unit> result) mutable {
     {
       MutexLock lock(&mu_);
       const auto it = remote_locking_.find(ino);
       if (--it->second == 0) remote_locking_.erase(it);
     }
-    std::move (*done)(std::move(result));
+    std::move(done)(std::move(result));
   };
-  WithOpen(args.open, [this, caller, args, ended = std::move(ended)](const Status& known) mutable {
-    if (!known.ok()) return std::move(ended)(known.error());
-    Ask<verbs::SetLock>(caller, args, std::move(ended), kNothing);
+  WithOpen<Unit>(caller, args.open, std::move(ended), [this, caller, args](Done<Unit> known) {
+    Ask<verbs::SetLock>(caller, args, std::move(known), kNothing);
   });
 }
 
-void CachedFs::GetLock(const Caller& caller, GetLockArgs args, Done<GetLockReply> arg_done) {
+void CachedFs::GetLock(const Caller& caller, GetLockArgs args, Done<GetLockReply> done) {
   const Ino ino = args.inode.ino;
-  auto done = std::make_shared<Done<GetLockReply>>(std::move(arg_done));
-  WriteBehind::Then again = [this, caller, args, done] { GetLock(caller, args, std::move(*done)); };
+  bool handing = false;
   std::optional<GetLockReply> reply;
   {
     MutexLock lock(&mu_);
-    if (AwaitHandOver(ino, again)) return;
-    if (local_locks_.Holds(ino) || MayLock(ino)) {
+    handing = handing_.contains(ino);
+    if (!handing && (local_locks_.Holds(ino) || MayLock(ino))) {
       reply.emplace();
       reply->conflict =
           local_locks_.Blocker(ino, LockKind::kRange, args.owner, args.lock).value_or(FileLock{});
     }
   }
-  if (reply.has_value()) return std::move(*done)(*reply);
-  PassThrough<verbs::GetLock>(caller, args,
-                              [done](Result<GetLockReply> r) { std::move (*done)(std::move(r)); });
+  if (reply.has_value()) return std::move(done)(*reply);
+  if (!handing) return PassThrough<verbs::GetLock>(caller, args, std::move(done));
+  const Waiting<GetLockReply> waiting(caller, std::move(done));
+  HandOverLocks(ino, [this, caller, args, waiting] {
+    if (Done<GetLockReply> then = waiting.Take()) GetLock(caller, args, std::move(then));
+  });
 }
 
 // A close of one of the owner's descriptors.

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "client/cache/cached_fs_inl.h"
+#include "client/cache/cached_fs_opens_inl.h"
 #include "common/log.h"
 
 namespace tarn::cache {

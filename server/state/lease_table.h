@@ -9,7 +9,7 @@
 // Which change or look recalls what from whom is in lease_conflicts.h.
 //
 // Event and sequence numbers of one table begin at `first_number`, so that those of two runs of the
-// server differ, and so do those of two sessions: a late answer to a recall is never one to another.
+// server differ, and so do those of two sessions: a late answer to one recall answers no other.
 // Thread safety: safe; one mutex, and grants to nobody cost one load. Grant is called with at least
 // the shared latch of the inode, Admit with the exclusive ones: so a grant comes either before the
 // change's question, or after its commit.

@@ -69,6 +69,21 @@ class ExclusiveTest : public ::testing::Test {
                                          .owner = LockOwner{owner},
                                          .lock = {.type = type, .start = start, .end = start + 9}});
   }
+  // What waits in the cache, while the server is away, ends by a signal.
+  template <class V>
+  void ExpectInterruptible(typename V::Args args) {
+    SCOPED_TRACE(V::kName);
+    Caller caller = Root();
+    caller.cancellation = std::make_shared<Cancellation>();
+    Notification ended;
+    V::Call(*a_.fs, caller, std::move(args), [&ended](Result<typename V::Reply> result) {
+      EXPECT_ERROR(kEINTR, result);
+      ended.Notify();
+    });
+    EXPECT_FALSE(ended.HasBeenNotified());
+    caller.cancellation->Cancel();
+    EXPECT_TRUE(testing::Eventually([&] { return ended.HasBeenNotified(); }));
+  }
   // As if the server had fenced all sessions while it was away.
   void LoseSessions() {
     store::Store& store = server_.fs().store();
@@ -238,7 +253,47 @@ TEST_F(ExclusiveTest, LostSessionIsToldToWhoWroteAndReadsShowTheTruth) {
   EXPECT_OK(Call<verbs::Fsync>(a_, {.inode = file_, .open = anew}));
 }
 
+TEST_F(ExclusiveTest, WhoeverWaitsForItToBeToldCanBeInterrupted) {
+  MakeExclusive();
+  ASSERT_OK(Write(a_, std::string(5000, 'x')));
+  ASSERT_OK(Call<verbs::Fsync>(a_, {.inode = file_, .open = kOpen}));
+  server_.Stop();
+  ASSERT_OK(Write(a_, "345"));
+  ExpectInterruptible<verbs::Fsync>({.inode = file_, .open = kOpen});
+  ExpectInterruptible<verbs::StatFs>({.inode = file_});
+  ExpectInterruptible<verbs::Seek>({.inode = file_, .open = kOpen});
+  ExpectInterruptible<verbs::Read>({.inode = file_, .open = kOpen, .size = 9999});
+  ExpectInterruptible<verbs::SetAttr>({.inode = file_, .open = kOpen, .mode = 0600});
+  server_.Start();
+  ASSERT_OK(Call<verbs::Fsync>(a_, {.inode = file_, .open = kOpen}));
+  OpenInB();
+  EXPECT_EQ(*Read(b_), "12" + std::string(5000, 'x') + "345");
+  auto attr = Call<verbs::GetAttr>(b_, {.inode = file_});
+  ASSERT_OK(attr);
+  EXPECT_EQ(attr->attr.mode & 07777, 0644u);  // what was interrupted was not done
+}
+
 // ---- locks ----
+
+TEST_F(ExclusiveTest, WhoeverWaitsForLocksToBeHandedOverCanBeInterrupted) {
+  OpenInB();
+  MakeExclusive();
+  server_.Stop();
+  ASSERT_OK(Lock(a_, LockType::kWrite));
+  SetLockArgs wanted{.inode = file_,
+                     .open = kOpen,
+                     .owner = LockOwner{2},
+                     .wait = true,
+                     .lock = {.type = LockType::kWrite, .start = 0, .end = 9}};
+  ExpectInterruptible<verbs::SetLock>(wanted);  // makes it be handed over
+  ExpectInterruptible<verbs::SetLock>(wanted);
+  ExpectInterruptible<verbs::GetLock>(
+      {.inode = file_, .open = kOpen, .owner = LockOwner{2}, .lock = wanted.lock});
+  server_.Start();
+  EXPECT_ERROR(kEAGAIN, Lock(b_, LockType::kWrite));
+  ASSERT_OK(Lock(a_, LockType::kUnlock));
+  EXPECT_OK(Lock(b_, LockType::kWrite));  // not in the way: who was interrupted
+}
 
 TEST_F(ExclusiveTest, LocksAreGrantedWithoutTheServer) {
   MakeExclusive();
