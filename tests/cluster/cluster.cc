@@ -86,7 +86,6 @@ void ClusterTest::TearDown() {
   if (killer_.joinable()) {
     calm_ = true;
     killer_.join();
-    server_->Restart();  // it died with the thread
   }
   if (HasFailure() && server_ != nullptr) {
     std::printf("--- tarnd\n%s\n--- mount A\n%s\n--- mount B\n%s\n",

@@ -13,11 +13,11 @@
 namespace tarn::testing {
 
 // Thread safety: one thread at a time.
-// Lifetime: the destructor kills the program. It also dies with the thread that started it, so
-// start it from one that stays (the kernel's PR_SET_PDEATHSIG counts threads).
+// Lifetime: the destructor kills the program. It also dies with the test (starter.h).
 class ChildProcess {
  public:
-  // Starts argv[0] with its output appended to the file `log` ("": shown).
+  // Starts argv[0] with its output appended to the file `log` ("": shown). None of the test's
+  // descriptors is copied or closed for it.
   explicit ChildProcess(const std::vector<std::string>& argv, const std::string& log = "");
   ~ChildProcess();
   ChildProcess(const ChildProcess&) = delete;
@@ -32,7 +32,7 @@ class ChildProcess {
   void Kill();
 
  private:
-  pid_t pid_ = -1;
+  const pid_t pid_;
   std::optional<int> status_;
 };
 

@@ -33,7 +33,7 @@ begin_mounts() {
     done
     TARN_BUILD=$(readlink -f "$TARN_BUILD")    # as /proc shows it
   fi
-  work=$(mktemp -d /var/tmp/tarn-test.XXXXXX)
+  work=$(mktemp -d "${TMPDIR:-/var/tmp}/tarn-test.XXXXXX")
   chmod 755 "$work"            # tests act as other users too
   trap end_mounts EXIT
   trap 'exit 130' INT TERM
