@@ -71,7 +71,7 @@ void CachedFs::Forget(Ino ino) {
   if (write_behind_.IsDirty(ino)) return write_behind_.FlushThen(ino, [this, ino] { Forget(ino); });
   {
     MutexLock lock(&mu_);
-    if (local_locks_.Holds(ino) || handing_.contains(ino)) return;
+    if (locks_.InUse(ino)) return;
   }
   late_errors_.Forget(ino);
   std::optional<LeaseReturn> lease;
@@ -97,10 +97,6 @@ void CachedFs::LearnEntry(const Table::Learnable& learnable, const EntryReply& e
   const Ino ino = entry.handle.ino;
   if (Contains(learnable, ino) && !write_behind_.IsDirty(ino))
     table_.Learn(entry.handle, entry.attr);
-}
-
-void CachedFs::LearnAttr(const Table::Learnable& learnable, const Attr& attr) {
-  if (Contains(learnable, attr.ino) && !write_behind_.IsDirty(attr.ino)) table_.Learn(attr);
 }
 
 void CachedFs::LearnNoCapability(const Table::Learnable& learnable, Ino ino) {
@@ -140,7 +136,7 @@ void CachedFs::ReturnEvicted() {
     MutexLock lock(&mu_);
     for (const Table::Evicted& one : table_.TakeEvicted()) {
       const bool in_use = lazy_.IsOpen(one.ino) || write_behind_.IsDirty(one.ino) ||
-                          local_locks_.Holds(one.ino) || handing_.contains(one.ino);
+                          locks_.InUse(one.ino);
       const auto lease = in_use ? std::nullopt : table_.TakeLease(one.ino);
       if (lease.has_value()) leases.push_back(*lease);
       directories |= lease.has_value() && one.directory;
@@ -251,10 +247,10 @@ void CachedFs::ListXattr(const Caller& caller, ListXattrArgs args, Done<ListXatt
 }
 
 void CachedFs::StatFs(const Caller& caller, StatFsArgs args, Done<StatFsReply> done) {
-  const Waiting<StatFsReply> waiting(caller, std::move(done));
-  write_behind_.FlushAllThen([this, caller, args, waiting] {
-    if (auto then = waiting.Take()) remote_.StatFs(caller, args, std::move(then));
-  });
+  write_behind_.FlushAllThen(
+      Interruptible(caller, std::move(done), [this, caller, args](Done<StatFsReply> then) {
+        remote_.StatFs(caller, args, std::move(then));
+      }));
 }
 
 // ---- opens -------------------------------------------------------------------------------------
@@ -303,113 +299,6 @@ void CachedFs::CreateTmp(const Caller& caller, CreateTmpArgs args, Done<CreateRe
       caller, args, {}, std::move(done),
       [this](const Table::Learnable& learnable, const CreateReply& reply)
           ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { LearnEntry(learnable, reply.entry); });
-}
-
-// ---- changes of metadata -----------------------------------------------------------------------
-
-// A right that an open was given stays, whatever becomes of the mode: so the server must know of
-// the open first.
-void CachedFs::SetAttr(const Caller& caller, SetAttrArgs args, Done<AttrReply> done) {
-  const Handle inode = args.inode;
-  const Waiting<AttrReply> waiting(caller, std::move(done));
-  lazy_.RegisterAll(inode.ino, [this, caller, inode, args = std::move(args), waiting]() mutable {
-    Done<AttrReply> then = waiting.Take();
-    if (!then) return;
-    Change<verbs::SetAttr>(caller, std::move(args), {.inodes = {inode.ino}}, std::move(then),
-                           [this, inode](const Table::Learnable& learnable, const AttrReply& reply)
-                               ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
-                                 LearnEntry(learnable, {inode, reply.attr});
-                               });
-  });
-}
-
-template <class V>
-void CachedFs::ChangeXattr(const Caller& caller, typename V::Args args, Done<Unit> done) {
-  const Ino ino = args.inode.ino;
-  const Waiting<Unit> waiting(caller, std::move(done));
-  lazy_.RegisterAll(ino, [this, caller, ino, args = std::move(args), waiting]() mutable {
-    Done<Unit> then = waiting.Take();
-    if (then) Change<V>(caller, std::move(args), {.inodes = {ino}}, std::move(then), kNothing);
-  });
-}
-
-void CachedFs::SetXattr(const Caller& caller, SetXattrArgs args, Done<Unit> done) {
-  ChangeXattr<verbs::SetXattr>(caller, std::move(args), std::move(done));
-}
-
-void CachedFs::RemoveXattr(const Caller& caller, RemoveXattrArgs args, Done<Unit> done) {
-  ChangeXattr<verbs::RemoveXattr>(caller, std::move(args), std::move(done));
-}
-
-template <class V>
-void CachedFs::Make(const Caller& caller, typename V::Args args, Done<EntryReply> done) {
-  const Ino dir = args.dir.ino;
-  const std::string name = args.name;
-  Change<V>(caller, std::move(args), {.inodes = {dir}, .names = {{dir, name}}}, std::move(done),
-            [this, dir, name](const Table::Learnable& learnable, const EntryReply& reply)
-                ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
-                  const Ino made = reply.handle.ino;
-                  LearnEntry(learnable, reply);
-                  if constexpr (std::same_as<V, verbs::MakeDir>) {
-                    if (Contains(learnable, made)) table_.LearnEmpty(made, dir);
-                  }
-                  if (!Contains(learnable, dir)) return;
-                  table_.LearnName(dir, name, {made, reply.attr.type});
-                });
-}
-
-void CachedFs::MakeNode(const Caller& caller, MakeNodeArgs args, Done<EntryReply> done) {
-  Make<verbs::MakeNode>(caller, std::move(args), std::move(done));
-}
-void CachedFs::MakeDir(const Caller& caller, MakeDirArgs args, Done<EntryReply> done) {
-  Make<verbs::MakeDir>(caller, std::move(args), std::move(done));
-}
-void CachedFs::SymLink(const Caller& caller, SymLinkArgs args, Done<EntryReply> done) {
-  Make<verbs::SymLink>(caller, std::move(args), std::move(done));
-}
-
-void CachedFs::Link(const Caller& caller, LinkArgs args, Done<EntryReply> done) {
-  const Ino dir = args.new_dir.ino;
-  Change<verbs::Link>(
-      caller, args, {.inodes = {args.inode.ino, dir}, .names = {{dir, args.new_name}}},
-      std::move(done),
-      [this, dir, name = args.new_name](const Table::Learnable& learnable, const EntryReply& reply)
-          ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
-            LearnEntry(learnable, reply);
-            if (!Contains(learnable, dir)) return;
-            table_.LearnName(dir, name, {reply.handle.ino, reply.attr.type});
-          });
-}
-
-template <class V>
-void CachedFs::Remove(const Caller& caller, typename V::Args args, Done<Unit> done) {
-  Touched touched;
-  TouchChild(args.dir.ino, args.name, touched);
-  Change<V>(caller, args, std::move(touched), std::move(done),
-            [this, dir = args.dir.ino, name = args.name](const Table::Learnable& learnable, Unit)
-                ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
-                  if (Contains(learnable, dir)) table_.LearnName(dir, name, Dentry{});
-                });
-}
-
-void CachedFs::Unlink(const Caller& caller, UnlinkArgs args, Done<Unit> done) {
-  Remove<verbs::Unlink>(caller, std::move(args), std::move(done));
-}
-void CachedFs::RemoveDir(const Caller& caller, RemoveDirArgs args, Done<Unit> done) {
-  Remove<verbs::RemoveDir>(caller, std::move(args), std::move(done));
-}
-
-void CachedFs::Rename(const Caller& caller, RenameArgs args, Done<Unit> done) {
-  Touched touched;
-  TouchChild(args.dir.ino, args.name, touched);
-  TouchChild(args.new_dir.ino, args.new_name, touched);
-  const bool gone = args.mode != RenameMode::kExchange;
-  Change<verbs::Rename>(
-      caller, args, std::move(touched), std::move(done),
-      [this, gone, dir = args.dir.ino, name = args.name](const Table::Learnable& learnable, Unit)
-          ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
-            if (gone && Contains(learnable, dir)) table_.LearnName(dir, name, Dentry{});
-          });
 }
 
 }  // namespace tarn::cache

@@ -3,9 +3,11 @@
 // What it adds to RemoteFs: answers Lookup, GetAttr, Access, ReadLink, ReadDir and Open in place by
 // the rules of common/posix over a Table, where that knows enough; learns from every reply; keeps
 // opens to itself until the server needs to know of them (a lazy open); answers recalls.
+//
 // A lazy open is registered at the server before a verb other than Read and Write works through it,
 // before an own change that may take the right away, and before a recall of its inode is answered:
 // so a file that is removed elsewhere stays, and a right once given is kept, as long as the lease.
+//
 // Writes to a file under its exclusive lease are put into a WriteBehind and answered; before the
 // server is asked about the file it is told of them, but for a glimpse.
 //
@@ -21,17 +23,16 @@
 #include <string>
 #include <vector>
 
-#include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "client/cache/handles.h"
 #include "client/cache/kernel.h"
 #include "client/cache/lazy_opens.h"
+#include "client/cache/local_locks.h"
 #include "client/cache/options.h"
 #include "client/cache/table.h"
 #include "client/cache/workers.h"
 #include "client/transport/remote_fs.h"
 #include "common/clock.h"
-#include "common/lock_ledger.h"
 #include "common/sync.h"
 #include "common/verbs.h"
 
@@ -65,6 +66,8 @@ class CachedFs final : public FileSystem, public Freshness, private transport::L
   using Overlap = WriteBehind::Overlap;
   enum class Local { kDone, kNoRoom, kNo };
   struct RecallTask;
+  struct Emptying;
+
   // Leases hold: what the table knows is true.
   bool Valid() const;
   Caller WithNews(const Caller& caller) const;
@@ -96,12 +99,11 @@ class CachedFs final : public FileSystem, public Freshness, private transport::L
   void ChangeXattr(const Caller& caller, typename V::Args args, Done<Unit> done);
   void ReadNow(const Caller& caller, ReadArgs args, Done<ReadReply> done);
   void WriteNow(const Caller& caller, WriteArgs args, Done<WriteReply> done);
-  // True: a recall has overtaken the reply.
+  // True: a recall of the inode has overtaken the reply.
   bool EndRead(uint64_t start, Ino ino, const LeaseNews& news);
-  void HandOver(absl::FunctionRef<void()> hand_over) ABSL_LOCKS_EXCLUDED(kernel_mu_);  // gated
-  // Runs `then` when the server knows of the open, or with the error.
-  void WithOpen(OpenId open, absl::AnyInvocable<void(Status) &&> then);
-  // Likewise `go(done)`; a signal ends the wait.
+  // Runs it so that Settle waits for it.
+  void HandOver(absl::FunctionRef<void()> hand_over) ABSL_LOCKS_EXCLUDED(kernel_mu_);
+  // Runs `go(done)` when the server knows of the open, or `done` with the error.
   template <class Reply, class Go>
   void WithOpen(const Caller& caller, OpenId open, Done<Reply> done, Go go);
   // Asks by `now` through an open: a lazy one stays so, if WithoutOpen, else it is registered.
@@ -132,26 +134,20 @@ class CachedFs final : public FileSystem, public Freshness, private transport::L
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Of what is being written, or nothing.
   std::optional<Glimpse> LookAt(uint64_t event, Ino ino) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
   // ---- locking.cc: likewise ----
   enum class LockPlace { kHere, kHandOver, kServer };
-  struct LockHandOver {
-    std::vector<SetLockArgs> locks;
-    std::vector<WriteBehind::Then> waiting;
-  };
   // The file's locks may be granted here.
   bool MayLock(Ino ino) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   LockPlace LockLocally(const SetLockArgs& args, Result<Unit>& answer)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  // True: the file's locks are being handed over; `again` is taken and run afterwards.
-  bool AwaitHandOver(Ino ino, WriteBehind::Then& again) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Tells the server of all of the file's locks that are here; then runs `then`.
   void HandOverLocks(Ino ino, WriteBehind::Then then);
   void EndHandOver(Ino ino);
   void DropLocks(const Caller& caller, const FlushArgs& args, Done<Unit> done);
   void DropLocksOf(Ino ino, OpenId open, WriteBehind::Then then);
+
   void LearnEntry(const Table::Learnable& learnable, const EntryReply& entry)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  void LearnAttr(const Table::Learnable& learnable, const Attr& attr)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void TouchChild(Ino dir, const std::string& name, Touched& touched);
   // Leases on inodes that nobody here can name any more go back.
@@ -159,12 +155,13 @@ class CachedFs final : public FileSystem, public Freshness, private transport::L
   // Leases on what was forgotten for want of room go back, once there are some together.
   void ReturnEvictedSoon(bool enough);
   void ReturnEvicted();
+
   // ---- recalls.cc ----
   void OnRecall(uint64_t event, Recall recall) override;
   void OnLeasesLost(bool reclaim) override;
   // A reply on its way may yet bring the file exclusively.
   bool IsTurnComing(Ino ino) const ABSL_SHARED_LOCKS_REQUIRED(mu_);
-  bool IsSliceOver(Ino ino) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  bool HasSlice(Ino ino) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Nothing of what is recalled is used or learnt any more.
   void GiveUp(RecallTask& task) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Gives up when the file is not in use, at the latest at the end of its slice; then answers.
@@ -173,6 +170,8 @@ class CachedFs final : public FileSystem, public Freshness, private transport::L
   void RegisterThenEmpty(const std::shared_ptr<RecallTask>& task, KernelCache::Manner manner);
   void EmptyByForce(const std::shared_ptr<RecallTask>& task);
   void EmptyKernel(const std::shared_ptr<RecallTask>& task, KernelCache::Manner manner);
+  // Of everything, by a pass over all inodes; another is begun if it is not over in time.
+  void EmptyAll(const std::shared_ptr<Emptying>& emptying, absl::Duration patience);
 
   transport::RemoteFs& remote_;
   Clock& clock_;
@@ -186,9 +185,7 @@ class CachedFs final : public FileSystem, public Freshness, private transport::L
   mutable Mutex mu_;
   Table table_ ABSL_GUARDED_BY(mu_);
   absl::flat_hash_set<Ino> unsynced_ ABSL_GUARDED_BY(mu_);
-  LockLedger local_locks_ ABSL_GUARDED_BY(mu_);
-  absl::flat_hash_map<Ino, LockHandOver> handing_ ABSL_GUARDED_BY(mu_);
-  absl::flat_hash_map<Ino, uint32_t> remote_locking_ ABSL_GUARDED_BY(mu_);  // asked the server
+  LocalLocks locks_ ABSL_GUARDED_BY(mu_);
 
   // Held shared while the kernel's end is called.
   Mutex kernel_mu_ ABSL_ACQUIRED_BEFORE(mu_);

@@ -7,7 +7,7 @@
 
 #include "client/cache/cache_txn.h"
 #include "client/cache/cached_fs.h"
-#include "client/cache/waiting.h"
+#include "client/cache/interruptible.h"
 #include "common/posix/rules.h"
 
 namespace tarn::cache {
@@ -79,12 +79,11 @@ void CachedFs::Serve(const Caller& caller, typename V::Args args, Done<typename 
   if (!write_behind_.IsDirty(ino)) {
     return Ask<V>(caller, std::move(args), std::move(done), std::move(learn));
   }
-  const Waiting<typename V::Reply> waiting(caller, std::move(done));
-  write_behind_.FlushThen(
-      ino, [this, caller, args = std::move(args), waiting, learn = std::move(learn)]() mutable {
-        Done<typename V::Reply> then = waiting.Take();
-        if (then) Ask<V>(caller, std::move(args), std::move(then), std::move(learn));
-      });
+  auto ask = [this, caller, args = std::move(args),
+              learn = std::move(learn)](Done<typename V::Reply> then) mutable {
+    Ask<V>(caller, std::move(args), std::move(then), std::move(learn));
+  };
+  write_behind_.FlushThen(ino, Interruptible(caller, std::move(done), std::move(ask)));
 }
 
 // Attributes that the server has sent of what it has not been told all of yet.
@@ -110,13 +109,11 @@ void CachedFs::Change(const Caller& caller, typename V::Args args, Touched touch
                         std::move(learn));
   }
   // What was written before goes before.
-  const Waiting<typename V::Reply> waiting(caller, std::move(done));
-  FlushThen(touched, [this, caller, args = std::move(args), touched, waiting,
-                      learn = std::move(learn)]() mutable {
-    Done<typename V::Reply> then = waiting.Take();
-    if (!then) return;
+  auto change = [this, caller, args = std::move(args), touched,
+                 learn = std::move(learn)](Done<typename V::Reply> then) mutable {
     ChangeNow<V>(caller, std::move(args), std::move(touched), std::move(then), std::move(learn));
-  });
+  };
+  FlushThen(touched, Interruptible(caller, std::move(done), std::move(change)));
 }
 
 template <class V, class Learn>
@@ -150,7 +147,9 @@ void CachedFs::ChangeNow(const Caller& caller, typename V::Args args, Touched to
           if constexpr (std::same_as<V, verbs::Rename>) {
             for (const Ino ino : news->changed) table_.ForgetParent(ino);
           }
-          for (const Attr& attr : news->directories) LearnAttr(learnable, attr);
+          for (const Attr& attr : news->directories) {
+            if (Contains(learnable, attr.ino)) table_.Learn(attr);
+          }
           if (result.ok()) learn(learnable, *result);
           table_.End(start);
         }

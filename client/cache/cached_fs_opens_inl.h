@@ -4,20 +4,18 @@
 #include <utility>
 
 #include "client/cache/cached_fs.h"
-#include "client/cache/waiting.h"
+#include "client/cache/interruptible.h"
 
 namespace tarn::cache {
 
 template <class Reply, class Go>
 void CachedFs::WithOpen(const Caller& caller, OpenId open, Done<Reply> done, Go go) {
   if (!lazy_.AccessOf(open).has_value()) return std::move(go)(std::move(done));
-  const Waiting<Reply> waiting(caller, std::move(done));
-  lazy_.Register(open, [waiting, go = std::move(go)](const Status& known) mutable {
-    Done<Reply> then = waiting.Take();
-    if (!then) return;
-    if (!known.ok()) return std::move(then)(known.error());
-    std::move(go)(std::move(then));
-  });
+  auto then = [go = std::move(go)](Done<Reply> known, const Status& status) mutable {
+    if (!status.ok()) return std::move(known)(status.error());
+    std::move(go)(std::move(known));
+  };
+  lazy_.Register(open, Interruptible(caller, std::move(done), std::move(then)));
 }
 
 template <class Args, class Reply>

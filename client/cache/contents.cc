@@ -6,10 +6,6 @@
 
 namespace tarn::cache {
 
-void CachedFs::WithOpen(OpenId open, absl::AnyInvocable<void(Status) &&> then) {
-  lazy_.Register(open, std::move(then));
-}
-
 // What a write drops depends on who writes.
 std::optional<Caller> CachedFs::WithoutOpen(const Caller& caller, OpenId open,
                                             OpenAccess access) const {
@@ -28,7 +24,8 @@ void CachedFs::Release(const Caller& caller, ReleaseArgs args, Done<Unit> done) 
   write_behind_.FlushThen(args.inode.ino, [this, caller, args, done = std::move(done)]() mutable {
     auto then = [this, caller, args, done = std::move(done)]() mutable {
       if (lazy_.Drop(args.open)) return std::move(done)(Unit{});
-      WithOpen(args.open, [this, caller, args, done = std::move(done)](const Status&) mutable {
+      lazy_.Register(args.open, [this, caller, args,
+                                 done = std::move(done)](const Status&) mutable {
         remote_.Release(caller, args, std::move(done));
       });
     };
@@ -68,17 +65,15 @@ void CachedFs::Close(const Caller& caller, const FlushArgs& args, Done<Unit> don
 }
 
 void CachedFs::Seek(const Caller& caller, SeekArgs args, Done<SeekReply> done) {
-  const Waiting<SeekReply> waiting(caller, std::move(done));
-  write_behind_.FlushThen(args.inode.ino, [this, caller, args, waiting] {
-    if (auto then = waiting.Take()) PassThrough<verbs::Seek>(caller, args, std::move(then));
-  });
+  write_behind_.FlushThen(
+      args.inode.ino,
+      Interruptible(caller, std::move(done), [this, caller, args](Done<SeekReply> then) {
+        PassThrough<verbs::Seek>(caller, args, std::move(then));
+      }));
 }
 
 void CachedFs::Fsync(const Caller& caller, FsyncArgs args, Done<Unit> done) {
-  const Waiting<Unit> waiting(caller, std::move(done));
-  auto then = [this, caller, args, waiting] {
-    Done<Unit> told = waiting.Take();
-    if (!told) return;
+  auto then = Interruptible(caller, std::move(done), [this, caller, args](Done<Unit> told) {
     const std::optional<Errno> failed = late_errors_.Take(args.inode.ino, args.open);
     if (failed.has_value()) return std::move(told)(*failed);
     remote_.Fsync(caller, args, [this, args, done = std::move(told)](Result<Unit> synced) mutable {
@@ -88,7 +83,7 @@ void CachedFs::Fsync(const Caller& caller, FsyncArgs args, Done<Unit> done) {
       }
       std::move(done)(std::move(synced));
     });
-  };
+  });
   // The root stands for all that this mount has acknowledged.
   if (args.inode == remote_.root().handle) return write_behind_.FlushAllThen(std::move(then));
   write_behind_.FlushThen(args.inode.ino, std::move(then));
@@ -101,10 +96,11 @@ void CachedFs::Read(const Caller& caller, ReadArgs args, Done<ReadReply> done) {
     const Overlap overlap = ReadWritten(args, done);
     if (overlap == Overlap::kAll) return;
     if (overlap == Overlap::kSome) {
-      const Waiting<ReadReply> waiting(caller, std::move(done));
-      return write_behind_.FlushThen(args.inode.ino, [this, caller, args, waiting] {
-        if (Done<ReadReply> then = waiting.Take()) Read(caller, args, std::move(then));
-      });
+      return write_behind_.FlushThen(
+          args.inode.ino,
+          Interruptible(caller, std::move(done), [this, caller, args](Done<ReadReply> then) {
+            Read(caller, args, std::move(then));
+          }));
     }
   }
   Through(caller, args, std::move(done), &CachedFs::ReadNow);
@@ -163,14 +159,12 @@ void CachedFs::Write(const Caller& caller, WriteArgs arguments, Done<WriteReply>
       // What was handed to the kernel of before has arrived there.
       Settle();
       return std::move(done)(std::move(reply));
-    case Local::kNoRoom: {
-      const Waiting<WriteReply> waiting(caller, std::move(done));
-      return write_behind_.FlushAllThen(
-          [this, caller, args = std::move(arguments), waiting]() mutable {
-            Done<WriteReply> then = waiting.Take();
-            if (then) Write(caller, std::move(args), std::move(then));
-          });
-    }
+    case Local::kNoRoom:
+      return write_behind_.FlushAllThen(Interruptible(
+          caller, std::move(done),
+          [this, caller, args = std::move(arguments)](Done<WriteReply> then) mutable {
+            Write(caller, std::move(args), std::move(then));
+          }));
     case Local::kNo:
       break;
   }
@@ -189,37 +183,32 @@ void CachedFs::WriteNow(const Caller& caller, WriteArgs args, Done<WriteReply> d
           });
 }
 
-void CachedFs::Allocate(const Caller& caller, AllocateArgs arguments, Done<AttrReply> done) {
-  WithOpen(arguments.open,
-           [this, caller, args = arguments, done = std::move(done)](const Status& known) mutable {
-             if (!known.ok()) return std::move(done)(known.error());
-             Change<verbs::Allocate>(
-                 caller, args, {.inodes = {args.inode.ino}}, std::move(done),
-                 [this, inode = args.inode](const Table::Learnable& learnable,
-                                            const AttrReply& reply)
-                     ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
-                       LearnEntry(learnable, {inode, reply.attr});
-                     });
-           });
+void CachedFs::Allocate(const Caller& caller, AllocateArgs args, Done<AttrReply> done) {
+  WithOpen<AttrReply>(
+      caller, args.open, std::move(done), [this, caller, args](Done<AttrReply> known) {
+        Change<verbs::Allocate>(
+            caller, args, {.inodes = {args.inode.ino}}, std::move(known),
+            [this, inode = args.inode](const Table::Learnable& learnable, const AttrReply& reply)
+                ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+                  LearnEntry(learnable, {inode, reply.attr});
+                });
+      });
 }
 
 // The target's own writes are told as before any change of it, the source's here.
-void CachedFs::CopyRange(const Caller& caller, CopyRangeArgs arguments, Done<CopyRangeReply> done) {
-  auto copy = [this, caller, args = arguments,
-               done = std::move(done)](const Status& known) mutable {
-    if (!known.ok()) return std::move(done)(known.error());
-    Change<verbs::CopyRange>(caller, args, {.inodes = {args.target.ino}}, std::move(done),
+void CachedFs::CopyRange(const Caller& caller, CopyRangeArgs args, Done<CopyRangeReply> done) {
+  using Then = Done<CopyRangeReply>;
+  auto copy = [this, caller, args](Then known) {
+    Change<verbs::CopyRange>(caller, args, {.inodes = {args.target.ino}}, std::move(known),
                              kNothing);
   };
-  auto know_target = [this, args = arguments,
-                      copy = std::move(copy)](const Status& known) mutable {
-    if (!known.ok()) return std::move(copy)(known);
-    WithOpen(args.target_open, std::move(copy));
+  auto know_target = [this, caller, args, copy](Then known) {
+    WithOpen(caller, args.target_open, std::move(known), copy);
   };
-  auto know_source = [this, args = arguments, next = std::move(know_target)]() mutable {
-    WithOpen(args.source_open, std::move(next));
+  auto know_source = [this, caller, args, know_target](Then told) {
+    WithOpen(caller, args.source_open, std::move(told), know_target);
   };
-  write_behind_.FlushThen(arguments.source.ino, std::move(know_source));
+  write_behind_.FlushThen(args.source.ino, Interruptible(caller, std::move(done), know_source));
 }
 
 }  // namespace tarn::cache

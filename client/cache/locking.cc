@@ -1,8 +1,5 @@
 // CachedFs's locks: under a file's exclusive lease they are granted here, and the server hears of
-// them only when the lease ends or somebody must wait.
-//
-// The locks of one file are all here or all at the server. What is here is handed over as ordinary
-// requests, and while that lasts whoever asks about the file's locks waits.
+// them, as ordinary requests, only when the lease ends or somebody must wait.
 #include <atomic>
 #include <utility>
 
@@ -23,35 +20,27 @@ bool Permits(OpenAccess access, const SetLockArgs& args) {
 }  // namespace
 
 bool CachedFs::MayLock(Ino ino) const {
-  return Valid() && table_.MayWrite(ino) && !remote_locking_.contains(ino) &&
-         !remote_.HoldsLocks(ino);
+  return Valid() && table_.MayWrite(ino) && !locks_.IsAsked(ino) && !remote_.HoldsLocks(ino);
 }
 
 CachedFs::LockPlace CachedFs::LockLocally(const SetLockArgs& args, Result<Unit>& answer) {
   const Ino ino = args.inode.ino;
-  const bool here = local_locks_.Holds(ino);
+  const bool here = locks_.Holds(ino);
   if (args.lock.type == LockType::kUnlock) {
     if (!here && !MayLock(ino)) return LockPlace::kServer;
-    local_locks_.Note(args);
+    locks_.ledger().Note(args);
     return LockPlace::kHere;
   }
   if (!MayLock(ino) || !Permits(AccessOf(args.open), args) || args.lock.start > args.lock.end) {
     return here ? LockPlace::kHandOver : LockPlace::kServer;
   }
-  if (local_locks_.Blocker(ino, args.kind, args.owner, args.lock).has_value()) {
+  if (locks_.ledger().Blocker(ino, args.kind, args.owner, args.lock).has_value()) {
     if (args.wait) return LockPlace::kHandOver;  // the server sees who waits for whom
     answer = Errno::kEAGAIN;
     return LockPlace::kHere;
   }
-  local_locks_.Note(args);
+  locks_.ledger().Note(args);
   return LockPlace::kHere;
-}
-
-bool CachedFs::AwaitHandOver(Ino ino, WriteBehind::Then& again) {
-  const auto handing = handing_.find(ino);
-  if (handing == handing_.end()) return false;
-  handing->second.waiting.push_back(std::move(again));
-  return true;
 }
 
 void CachedFs::SetLock(const Caller& caller, SetLockArgs args, Done<Unit> done) {
@@ -61,21 +50,20 @@ void CachedFs::SetLock(const Caller& caller, SetLockArgs args, Done<Unit> done) 
   {
     MutexLock lock(&mu_);
     table_.NoteUse(ino, clock_.BootNanos());
-    if (!handing_.contains(ino)) place = LockLocally(args, answer);
-    if (place == LockPlace::kServer) ++remote_locking_[ino];
+    if (!locks_.IsHandingOver(ino)) place = LockLocally(args, answer);
+    if (place == LockPlace::kServer) locks_.BeginAsking(ino);
   }
   if (place == LockPlace::kHere) return std::move(done)(std::move(answer));
   if (place == LockPlace::kHandOver) {
-    const Waiting<Unit> waiting(caller, std::move(done));
-    return HandOverLocks(ino, [this, caller, args, waiting] {
-      if (Done<Unit> then = waiting.Take()) SetLock(caller, args, std::move(then));
-    });
+    return HandOverLocks(
+        ino, Interruptible(caller, std::move(done), [this, caller, args](Done<Unit> then) {
+          SetLock(caller, args, std::move(then));
+        }));
   }
   Done<Unit> ended = [this, ino, done = std::move(done)](Result<Unit> result) mutable {
     {
       MutexLock lock(&mu_);
-      const auto it = remote_locking_.find(ino);
-      if (--it->second == 0) remote_locking_.erase(it);
+      locks_.EndAsking(ino);
     }
     std::move(done)(std::move(result));
   };
@@ -90,19 +78,19 @@ void CachedFs::GetLock(const Caller& caller, GetLockArgs args, Done<GetLockReply
   std::optional<GetLockReply> reply;
   {
     MutexLock lock(&mu_);
-    handing = handing_.contains(ino);
-    if (!handing && (local_locks_.Holds(ino) || MayLock(ino))) {
+    handing = locks_.IsHandingOver(ino);
+    if (!handing && (locks_.Holds(ino) || MayLock(ino))) {
       reply.emplace();
-      reply->conflict =
-          local_locks_.Blocker(ino, LockKind::kRange, args.owner, args.lock).value_or(FileLock{});
+      const auto blocker = locks_.ledger().Blocker(ino, LockKind::kRange, args.owner, args.lock);
+      reply->conflict = blocker.value_or(FileLock{});
     }
   }
   if (reply.has_value()) return std::move(done)(*reply);
   if (!handing) return PassThrough<verbs::GetLock>(caller, args, std::move(done));
-  const Waiting<GetLockReply> waiting(caller, std::move(done));
-  HandOverLocks(ino, [this, caller, args, waiting] {
-    if (Done<GetLockReply> then = waiting.Take()) GetLock(caller, args, std::move(then));
-  });
+  HandOverLocks(
+      ino, Interruptible(caller, std::move(done), [this, caller, args](Done<GetLockReply> then) {
+        GetLock(caller, args, std::move(then));
+      }));
 }
 
 // A close of one of the owner's descriptors.
@@ -115,9 +103,9 @@ void CachedFs::DropLocks(const Caller& caller, const FlushArgs& args, Done<Unit>
   bool nothing_there = false;
   {
     MutexLock lock(&mu_);
-    if (AwaitHandOver(ino, again)) return;
-    local_locks_.DropOwner(ino, args.owner);
-    nothing_there = !remote_locking_.contains(ino) && !remote_.HoldsLocks(ino);
+    if (locks_.Await(ino, again)) return;
+    locks_.ledger().DropOwner(ino, args.owner);
+    nothing_there = !locks_.IsAsked(ino) && !remote_.HoldsLocks(ino);
   }
   if (nothing_there) return std::move(*done)(Unit{});
   PassThrough<verbs::Flush>(caller, args,
@@ -132,8 +120,8 @@ void CachedFs::DropLocksOf(Ino ino, OpenId open, WriteBehind::Then then) {
   };
   {
     MutexLock lock(&mu_);
-    if (AwaitHandOver(ino, again)) return;
-    if (!local_locks_.empty()) local_locks_.DropOpen(ino, open);
+    if (locks_.Await(ino, again)) return;
+    locks_.ledger().DropOpen(ino, open);
   }
   std::move (*shared)();
 }
@@ -142,13 +130,8 @@ void CachedFs::HandOverLocks(Ino ino, WriteBehind::Then then) {
   std::vector<SetLockArgs> locks;
   {
     MutexLock lock(&mu_);
-    if (AwaitHandOver(ino, then)) return;
-    locks = local_locks_.Take(ino);
-    if (!locks.empty()) {
-      LockHandOver& handing = handing_[ino];
-      handing.locks = locks;
-      handing.waiting.push_back(std::move(then));
-    }
+    if (locks_.Await(ino, then)) return;
+    locks = locks_.BeginHandOver(ino, then);
   }
   if (locks.empty()) return std::move(then)();
   Caller caller;
@@ -156,7 +139,7 @@ void CachedFs::HandOverLocks(Ino ino, WriteBehind::Then then) {
   auto left = std::make_shared<std::atomic<size_t>>(locks.size());
   for (SetLockArgs& args : locks) {
     args.wait = false;
-    WithOpen(args.open, [this, caller, args, left](const Status& known) {
+    lazy_.Register(args.open, [this, caller, args, left](const Status& known) {
       auto handed = [this, args, left](const Result<Unit>& result) {
         if (!result.ok()) {
           LogError("a lock on inode {} is lost: {}", Raw(args.inode.ino), ErrnoName(result.code()));
@@ -174,7 +157,7 @@ void CachedFs::EndHandOver(Ino ino) {
   std::vector<WriteBehind::Then> waiting;
   {
     MutexLock lock(&mu_);
-    waiting = std::move(handing_.extract(ino).mapped().waiting);
+    waiting = locks_.EndHandOver(ino);
   }
   for (WriteBehind::Then& then : waiting) std::move(then)();
 }

@@ -12,12 +12,18 @@ namespace {
 // So long a request of this mount may keep a recall waiting before it is done by force.
 constexpr absl::Duration kPatience = absl::Milliseconds(20);
 
-// A file that is in use all the time is given back so long after it was granted exclusively, others
-// at once. All the time: at least once between two looks.
-constexpr int64_t kSliceNanos = kSecondNanos / 100;
+// The same when everything is emptied, to begin with: there may be much.
+constexpr absl::Duration kPassPatience = absl::Seconds(1);
+
+// A file is in use while it is used at least once between two looks.
 constexpr absl::Duration kLook = absl::Milliseconds(2);
 
 }  // namespace
+
+struct CachedFs::Emptying {
+  Mutex mu;
+  bool done ABSL_GUARDED_BY(mu) = false;
+};
 
 struct CachedFs::RecallTask {
   uint64_t event = 0;
@@ -38,7 +44,7 @@ void CachedFs::OnRecall(uint64_t event, Recall recall) {
     if (task->recall.to == LeaseMode::kExclusive) {
       glimpse = LookAt(event, ino);
     } else if (!task->recall.directory) {
-      has_turn = IsTurnComing(ino) || (table_.MayWrite(ino) && !IsSliceOver(ino));
+      has_turn = IsTurnComing(ino) || HasSlice(ino);
     }
     if (!glimpse.has_value() && !has_turn) GiveUp(*task);
   }
@@ -48,12 +54,11 @@ void CachedFs::OnRecall(uint64_t event, Recall recall) {
 }
 
 bool CachedFs::IsTurnComing(Ino ino) const {
-  return !table_.IsHeld(ino) && (table_.Changing(ino) || remote_locking_.contains(ino));
+  return !table_.IsHeld(ino) && (table_.Changing(ino) || locks_.IsAsked(ino));
 }
 
-bool CachedFs::IsSliceOver(Ino ino) {
-  const int64_t now = clock_.BootNanos();
-  return table_.SliceSince(ino, now) + kSliceNanos <= now;
+bool CachedFs::HasSlice(Ino ino) {
+  return table_.MayWrite(ino) && !table_.IsSliceOver(ino, clock_.BootNanos());
 }
 
 void CachedFs::GiveUp(RecallTask& task) {
@@ -73,12 +78,12 @@ void CachedFs::UseSlice(const std::shared_ptr<RecallTask>& task) {
   const auto came = [this, ino]() ABSL_SHARED_LOCKS_REQUIRED(mu_) { return !IsTurnComing(ino); };
   const auto lost = [this, ino]() ABSL_SHARED_LOCKS_REQUIRED(mu_) { return !table_.MayWrite(ino); };
   const auto unlocked = [this, ino]() ABSL_SHARED_LOCKS_REQUIRED(mu_) {
-    return !local_locks_.Holds(ino);
+    return !locks_.Holds(ino);
   };
   {
     MutexLock lock(&mu_);
     AwaitFor(mu_, absl::Condition(&came), kLook);
-    for (bool used = true; used && table_.MayWrite(ino) && !IsSliceOver(ino);) {
+    for (bool used = true; used && HasSlice(ino);) {
       const uint64_t uses = table_.Uses(ino);
       AwaitFor(mu_, absl::Condition(&lost), kLook);
       used = table_.Uses(ino) != uses;
@@ -103,8 +108,7 @@ void CachedFs::RegisterThenEmpty(const std::shared_ptr<RecallTask>& task,
   bool at_once = false;
   {
     MutexLock lock(&mu_);
-    at_once = !lazy_.IsOpen(ino) && !write_behind_.IsDirty(ino) && !local_locks_.Holds(ino) &&
-              !handing_.contains(ino);
+    at_once = !lazy_.IsOpen(ino) && !write_behind_.IsDirty(ino) && !locks_.InUse(ino);
   }
   if (at_once) return EmptyKernel(task, manner);
   lazy_.RegisterAll(ino, [this, ino, empty] {
@@ -147,19 +151,31 @@ void CachedFs::OnLeasesLost(bool reclaim) {
     }
     for (const Handle& inode : write_behind_.Dirty()) remote_.HoldWritten(inode);
     MutexLock lock(&mu_);
-    for (const SetLockArgs& held : local_locks_.All()) remote_.HoldLock(held);
-    for (const auto& [ino, handing] : handing_) {
-      for (const SetLockArgs& held : handing.locks) remote_.HoldLock(held);
-    }
-    local_locks_.Clear();
+    for (const SetLockArgs& held : locks_.TakeAll()) remote_.HoldLock(held);
   }
   // Told as soon as the server hears us, or lost with the session.
   write_behind_.FlushAllThen([] {});
-  ReaderMutexLock lock(&kernel_mu_);
-  if (kernel_ == nullptr) return;
-  kernel_->Settle();
-  kernel_->DropAllNames();
-  for (const Ino ino : kernel_->Known()) kernel_->DropData(ino);
+  auto emptying = std::make_shared<Emptying>();
+  EmptyAll(emptying, kPassPatience);
+  MutexLock lock(&emptying->mu);
+  emptying->mu.Await(absl::Condition(&emptying->done));
+}
+
+// A pass may be stuck at pages that a request keeps locked which was not read yet when the pass
+// came by, and which waits for this to end. The next one knows it, and passes over its pages.
+void CachedFs::EmptyAll(const std::shared_ptr<Emptying>& emptying, absl::Duration patience) {
+  auto pass = [this, emptying] {
+    ReaderMutexLock lock(&kernel_mu_);
+    if (kernel_ != nullptr) {
+      kernel_->Settle();
+      kernel_->DropAllNames();
+      for (const Ino ino : kernel_->Known()) kernel_->DropData(ino);
+    }
+    MutexLock ended(&emptying->mu);
+    emptying->done = true;
+  };
+  workers_.PostWatched(std::move(pass), patience,
+                       [this, emptying, patience] { EmptyAll(emptying, 2 * patience); });
 }
 
 }  // namespace tarn::cache

@@ -67,7 +67,7 @@ void Table::SetExclusive(Lease& lease, bool exclusive) {
   if (std::exchange(lease.exclusive, exclusive) == exclusive) return;
   lease.exclusive_at = ++clock_;
   lease.uses = 0;
-  lease.since_nanos.reset();
+  lease.slice_end_nanos.reset();
 }
 
 bool Table::MayWrite(Ino ino) const {
@@ -77,8 +77,9 @@ bool Table::MayWrite(Ino ino) const {
 
 void Table::NoteUse(Ino ino, int64_t now_nanos) {
   if (!MayWrite(ino)) return;
-  ++leases_.at(ino).uses;
-  (void)SliceSince(ino, now_nanos);
+  Lease& lease = leases_.at(ino);
+  ++lease.uses;
+  BeginSlice(lease, now_nanos);
 }
 
 uint64_t Table::Uses(Ino ino) const {
@@ -86,14 +87,18 @@ uint64_t Table::Uses(Ino ino) const {
   return it == leases_.end() ? 0 : it->second.uses;
 }
 
-int64_t Table::SliceSince(Ino ino, int64_t now_nanos) {
-  std::optional<int64_t>& since = leases_.at(ino).since_nanos;
-  if (!since.has_value()) since = now_nanos;
-  return *since;
+void Table::BeginSlice(Lease& lease, int64_t now_nanos) {
+  if (!lease.slice_end_nanos.has_value()) lease.slice_end_nanos = now_nanos + kSliceNanos;
+}
+
+bool Table::IsSliceOver(Ino ino, int64_t now_nanos) {
+  Lease& lease = leases_.at(ino);
+  BeginSlice(lease, now_nanos);
+  return *lease.slice_end_nanos <= now_nanos;
 }
 
 void Table::EndSlice(Ino ino) {
-  if (MayWrite(ino)) leases_.at(ino).since_nanos = 0;
+  if (MayWrite(ino)) leases_.at(ino).slice_end_nanos = 0;
 }
 
 bool Table::RecalledSince(Ino ino, uint64_t start) const {

@@ -20,6 +20,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/container/inlined_vector.h"
 #include "common/filesystem.h"
+#include "common/limits.h"
 #include "common/posix/meta_txn.h"
 #include "common/siphash.h"
 
@@ -75,9 +76,10 @@ class Table {
   // The file is read, written or locked: counted while its lease is exclusive.
   void NoteUse(Ino ino, int64_t now_nanos);
   uint64_t Uses(Ino ino) const;
-  // When the lease was first used, or asked about here, since it became exclusive; 0: its slice was
-  // ended. REQUIRES: MayWrite.
-  int64_t SliceSince(Ino ino, int64_t now_nanos);
+  // A holder's slice: so long it may go on with a file that another host waits for. It begins when
+  // the lease is first used, or asked about here, since it became exclusive. REQUIRES: MayWrite.
+  static constexpr int64_t kSliceNanos = kSecondNanos / 100;
+  bool IsSliceOver(Ino ino, int64_t now_nanos);
   void EndSlice(Ino ino);
 
   // ---- what ends knowledge ----
@@ -132,7 +134,7 @@ class Table {
     bool exclusive = false;
     uint64_t exclusive_at = 0;  // since then, if it is
     uint64_t uses = 0;         // while it is exclusive, as the next
-    std::optional<int64_t> since_nanos;  // of its slice
+    std::optional<int64_t> slice_end_nanos;  // if the slice has begun
   };
   struct Barrier {
     uint64_t any = 0;
@@ -141,6 +143,7 @@ class Table {
 
   bool BarredSince(Ino ino, uint64_t start) const;
   void SetExclusive(Lease& lease, bool exclusive);
+  static void BeginSlice(Lease& lease, int64_t now_nanos);
   Node* MakeNode(Handle handle);
   void Erase(Ino ino);
   Directory* DirectoryOf(Ino ino);

@@ -1,5 +1,7 @@
 #include <cerrno>
+#include <memory>
 
+#include "client/fuse/busy_pages.h"
 #include "client/fuse/convert.h"
 #include "client/fuse/ops.h"
 
@@ -68,9 +70,13 @@ void SetAttr(fuse_req_t req, fuse_ino_t node, struct stat* attr, int to_set,
 void ReadLink(fuse_req_t req, fuse_ino_t node) noexcept {
   Request request(req, node, "readlink");
   ReadLinkArgs args{.inode = request.bridge().HandleOf(node)};
-  Run<verbs::ReadLink>(std::move(request), args, [](Request r, const ReadLinkReply& reply) {
-    fuse_reply_readlink(r.Finish(), reply.target.c_str());
-  });
+  // The kernel keeps the target in the link's first page.
+  auto page = std::make_unique<BusyPages>(request.bridge(), args.inode.ino, 0, 1);
+  Run<verbs::ReadLink>(std::move(request), args,
+                       [page = std::move(page)](Request r, const ReadLinkReply& reply) mutable {
+                         fuse_reply_readlink(r.Finish(), reply.target.c_str());
+                         page.reset();
+                       });
 }
 
 void Access(fuse_req_t req, fuse_ino_t node, int mask) noexcept {

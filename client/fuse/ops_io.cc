@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "client/fuse/busy_pages.h"
 #include "client/fuse/convert.h"
 #include "client/fuse/ops.h"
 #include "common/limits.h"
@@ -30,24 +31,6 @@ void ReplyData(Request& request, Bytes data, size_t asked) {
   }
   fuse_reply_iov(request.Finish(), parts.data(), static_cast<int>(parts.size()));
 }
-
-// While it lives, a request keeps pages locked in the kernel. Goes after the reply, but before the
-// Request, whose bridge it needs.
-class BusyPages {
- public:
-  BusyPages(FuseBridge& bridge, Ino ino, uint64_t offset, uint64_t size)
-      : bridge_(bridge), ino_(ino), offset_(offset), size_(size) {
-    bridge_.invalidator().BeginIo(ino_, offset_, size_);
-  }
-  ~BusyPages() { bridge_.invalidator().EndIo(ino_, offset_, size_); }
-  BusyPages(const BusyPages&) = delete;
-  BusyPages& operator=(const BusyPages&) = delete;
-
- private:
-  FuseBridge& bridge_;
-  const Ino ino_;
-  const uint64_t offset_, size_;
-};
 
 void ReplyWritten(Request request, size_t size, int sync, const FsyncArgs& fsync) {
   if (sync == 0) {

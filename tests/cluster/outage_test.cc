@@ -80,6 +80,37 @@ TEST_F(OutageTest, OwnersFirstLookAtAPrivateDirectoryWaitsThenSucceeds) {
   EXPECT_EQ(ReadLog(dir / "output"), "content");
 }
 
+// ---- what the kernel keeps locked ---------------------------------------------------------------
+
+// The kernel keeps the page of a link locked while it asks for its target. Whoever empties the
+// kernel after the server's death must not wait for that page: the answer waits for him.
+TEST_F(OutageTest, LinkThatIsBeingReadHoldsNobodyUp) {
+  ASSERT_EQ(symlink("target", (b() / "link").c_str()), 0);
+  struct stat s = {};
+  ASSERT_EQ(lstat((a() / "link").c_str(), &s), 0);
+  server().KillHard();
+  const TempDir dir;
+  ChildProcess readlink({"readlink", a() / "link"}, dir / "output");
+  ASSERT_TRUE(Eventually([&] { return WaitsForAnAnswer(readlink.pid()); }));
+  server().Start();
+  EXPECT_EQ(readlink.Wait(), 0);
+  EXPECT_EQ(ReadLog(dir / "output"), "target\n");
+}
+
+// ---- what tests stand on ------------------------------------------------------------------------
+
+// A program's start closes no copy of a descriptor through which something was written, and so
+// waits for no server.
+TEST_F(OutageTest, ProgramStartsWhileWhatATestHasWrittenWaits) {
+  const int fd = open((a() / "file").c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+  ASSERT_GE(fd, 0);
+  for (int i = 0; i < 3; ++i) ASSERT_EQ(write(fd, "content", 7), 7);  // the last is not told
+  server().KillHard();
+  EXPECT_EQ(RunCommand({"true"}, kAtOnce).status, 0);
+  server().Start();
+  EXPECT_EQ(close(fd), 0);
+}
+
 // ---- soft,timeo= --------------------------------------------------------------------------------
 
 TEST_F(OutageTest, SoftMountAnswersEIOAndGoesOnAfterwards) {

@@ -231,14 +231,24 @@ TEST_F(TableTest, SliceBeginsWithTheFirstUse) {
   table_.NoteUse(kFile.ino, 10);
   table_.NoteUse(kFile.ino, 20);
   EXPECT_EQ(table_.Uses(kFile.ino), 2u);
-  EXPECT_EQ(table_.SliceSince(kFile.ino, 30), 10);
-  table_.EndSlice(kFile.ino);
-  EXPECT_EQ(table_.SliceSince(kFile.ino, 40), 0);
+  EXPECT_FALSE(table_.IsSliceOver(kFile.ino, 9 + Table::kSliceNanos));
+  EXPECT_TRUE(table_.IsSliceOver(kFile.ino, 10 + Table::kSliceNanos));
   // Granted anew, anew.
   table_.Apply({kFile.ino, LeaseMode::kNone, {}});
   Admit(table_.Start(), news);
   EXPECT_EQ(table_.Uses(kFile.ino), 0u);
-  EXPECT_EQ(table_.SliceSince(kFile.ino, 50), 50);
+  EXPECT_FALSE(table_.IsSliceOver(kFile.ino, 50));  // begins
+  EXPECT_TRUE(table_.IsSliceOver(kFile.ino, 50 + Table::kSliceNanos));
+}
+
+TEST_F(TableTest, SliceMayEndAtOnce) {
+  LeaseNews news;
+  news.grants = {{kFile.ino, LeaseMode::kExclusive, 1}};
+  table_.EndSlice(kFile.ino);  // not ours: nothing
+  Admit(table_.Start(), news);
+  table_.NoteUse(kFile.ino, 10);
+  table_.EndSlice(kFile.ino);
+  EXPECT_TRUE(table_.IsSliceOver(kFile.ino, 10));
 }
 
 TEST_F(TableTest, NothingOfBeforeAClearIsBelieved) {
