@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <climits>
 #include <cstdio>
 #include <cstring>
 
@@ -19,6 +20,13 @@ constexpr size_t kBytesMax = 20'000;
 std::string SomeBytes(Random& random) {
   const size_t size = random() % 4 == 0 ? random() % kBytesMax : random() % 200;
   return std::string(size, static_cast<char>('a' + random() % 26));
+}
+
+std::string Target(const std::string& link) {
+  char target[NAME_MAX];
+  const ssize_t size = readlink(link.c_str(), target, sizeof target);
+  return size < 0 ? std::string("!") + strerrorname_np(errno)
+                  : std::string(target, static_cast<size_t>(size));
 }
 
 std::string Short(const std::string& content) {
@@ -42,7 +50,8 @@ std::string Worker::Step(Random& random) {
   constexpr Action kActions[] = {
       &Worker::Create,    &Worker::Create,           &Worker::RenameOne, &Worker::LinkOne,
       &Worker::UnlinkOne, &Worker::AppendToOne,      &Worker::Overwrite, &Worker::Truncate,
-      &Worker::OpenOne,   &Worker::MakeAndRemoveDir, &Worker::UseOpen,   &Worker::UseOpen};
+      &Worker::OpenOne,   &Worker::MakeAndRemoveDir, &Worker::UseOpen,   &Worker::UseOpen,
+      &Worker::MakeSymLink};
   constexpr Action kTogether[] = {&Worker::Log, &Worker::Claim, &Worker::CountUnderLock};
   root_ = roots_[random() % 2 == 0 ? 0 : random() % roots_.size()];
   // Without mu_: these wait for other workers.
@@ -61,15 +70,31 @@ Worker::Names::iterator Worker::Some(Random& random) {
   return std::next(names_.begin(), static_cast<std::ptrdiff_t>(random() % names_.size()));
 }
 
+Worker::Names::iterator Worker::SomeFile(Random& random) {
+  const auto is_file = [](const auto& name) { return !name.second->symlink; };
+  const auto from = Some(random);
+  const auto at = std::find_if(from, names_.end(), is_file);
+  return at != names_.end() ? at : std::find_if(names_.begin(), names_.end(), is_file);
+}
+
 std::string Worker::Create(Random& random) {
   if (names_.size() >= kNames) return UnlinkOne(random);
   const std::string name = NewName();
-  auto inode = std::make_shared<Inode>(Inode{SomeBytes(random), 1});
+  auto inode = std::make_shared<Inode>(Inode{SomeBytes(random), 1, false});
   const Fd fd(PathOf(name), O_CREAT | O_EXCL | O_WRONLY);
   if (!fd.ok()) return Oops("create " + name, errno);
   if (const int error = fd.WriteAt(inode->content, 0)) return Oops("write " + name, error);
   if (random() % 3 == 0 && fsync(fd.get()) != 0) return Oops("fsync " + name, errno);
   names_[name] = std::move(inode);
+  return Done();
+}
+
+std::string Worker::MakeSymLink(Random& random) {
+  if (names_.size() >= kNames) return UnlinkOne(random);
+  const std::string name = NewName();
+  const std::string target = "nowhere" + std::to_string(random() % 1000);
+  if (symlink(target.c_str(), PathOf(name).c_str()) != 0) return Oops("symlink " + name, errno);
+  names_[name] = std::make_shared<Inode>(Inode{target, 1, true});
   return Done();
 }
 
@@ -115,7 +140,8 @@ std::string Worker::UnlinkOne(Random& random) {
 }
 
 std::string Worker::AppendToOne(Random& random) {
-  const auto at = Some(random);
+  const auto at = SomeFile(random);
+  if (at == names_.end()) return Create(random);
   const std::string bytes = SomeBytes(random) + ".";
   if (const int error = Append(PathOf(at->first), bytes)) {
     return Oops("append to " + at->first, error);
@@ -125,7 +151,8 @@ std::string Worker::AppendToOne(Random& random) {
 }
 
 std::string Worker::Overwrite(Random& random) {
-  const auto at = Some(random);
+  const auto at = SomeFile(random);
+  if (at == names_.end()) return Create(random);
   std::string& content = at->second->content;
   const std::string bytes = SomeBytes(random) + "/";
   const size_t offset = random() % (content.size() + 100);
@@ -140,7 +167,8 @@ std::string Worker::Overwrite(Random& random) {
 }
 
 std::string Worker::Truncate(Random& random) {
-  const auto at = Some(random);
+  const auto at = SomeFile(random);
+  if (at == names_.end()) return Create(random);
   const size_t size = random() % (at->second->content.size() + 100);
   if (truncate(PathOf(at->first).c_str(), static_cast<off_t>(size)) != 0) {
     return Oops("truncate " + at->first, errno);
@@ -159,7 +187,8 @@ std::string Worker::MakeAndRemoveDir(Random&) {
 }
 
 std::string Worker::OpenOne(Random& random) {
-  const auto at = Some(random);
+  const auto at = SomeFile(random);
+  if (at == names_.end()) return Create(random);
   Fd fd(PathOf(at->first), random() % 3 == 0 ? O_RDWR : O_RDONLY);
   if (!fd.ok()) return Oops("open " + at->first, errno);
   if (opens_.size() >= kOpens) opens_.erase(opens_.begin());
@@ -227,7 +256,7 @@ std::string Worker::CheckOne(const std::string& root, const std::string& name,
            " bytes instead of " + std::to_string(inode.links) + " and " +
            std::to_string(inode.content.size());
   }
-  const std::string seen = Read(path);
+  const std::string seen = inode.symlink ? Target(path) : Read(path);
   if (seen == inode.content) return "";
   return path + " shows " + Short(seen) + " instead of " + Short(inode.content);
 }

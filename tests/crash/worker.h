@@ -48,8 +48,9 @@ class Worker {
 
  private:
   struct Inode {
-    std::string content;
+    std::string content;  // of a symbolic link: its target
     size_t links = 0;
+    bool symlink = false;
   };
   using InodeRef = std::shared_ptr<Inode>;
   using Names = std::map<std::string, InodeRef>;
@@ -62,12 +63,14 @@ class Worker {
   std::string Dir(const std::string& root) const { return root + "/w" + std::to_string(id_) + "/"; }
   std::string PathOf(const std::string& name) const { return Dir(root_) + name; }
   Names::iterator Some(Random& random);
+  Names::iterator SomeFile(Random& random);  // no symbolic link; end: there is none
   std::string NewName() { return "n" + std::to_string(next_name_++); }
   void Drop(const InodeRef& inode) { --inode->links; }
   std::string Done();  // counts an acknowledged change
   std::string CheckOne(const std::string& root, const std::string& name, const Inode& inode) const;
 
   std::string Create(Random& random);
+  std::string MakeSymLink(Random& random);
   std::string RenameOne(Random& random);
   std::string LinkOne(Random& random);
   std::string UnlinkOne(Random& random);
