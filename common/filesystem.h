@@ -345,7 +345,8 @@ struct GetLockArgs {
   FileLock lock;
 };
 struct GetLockReply {
-  FileLock conflict;  // type kUnlock: the lock could be placed
+  // Type kUnlock: the lock could be placed. Asked with kUnlock: the owner's own in the range.
+  FileLock conflict;
 };
 struct SetLockArgs {
   Handle inode;

@@ -92,6 +92,7 @@ std::vector<SetLockArgs> LockLedger::All() const {
 
 std::optional<FileLock> LockLedger::Blocker(Ino ino, LockKind kind, LockOwner owner,
                                             const FileLock& lock) const {
+  if (lock.type == LockType::kUnlock) return std::nullopt;
   std::optional<FileLock> blocker;
   for (auto it = Begin(ino); it != locks_.end() && std::get<Ino>(it->first) == ino; ++it) {
     if (std::get<LockKind>(it->first) != kind || std::get<LockOwner>(it->first) == owner) continue;
@@ -104,6 +105,20 @@ std::optional<FileLock> LockLedger::Blocker(Ino ino, LockKind kind, LockOwner ow
     }
   }
   return blocker;
+}
+
+FileLock LockLedger::Test(Ino ino, LockOwner owner, const FileLock& lock) const {
+  if (lock.type != LockType::kUnlock) {
+    return Blocker(ino, LockKind::kRange, owner, lock).value_or(FileLock{});
+  }
+  FileLock first;
+  const auto own = locks_.find({ino, LockKind::kRange, owner});
+  if (own == locks_.end()) return first;
+  for (const SetLockArgs& held : own->second) {
+    if (held.lock.start > lock.end || held.lock.end < lock.start) continue;
+    if (first.type == LockType::kUnlock || held.lock.start < first.start) first = held.lock;
+  }
+  return first;
 }
 
 }  // namespace tarn

@@ -29,6 +29,9 @@ class LockLedger {
   // Another owner's lock that stands in the way, the first by its start; nullopt: none.
   std::optional<FileLock> Blocker(Ino ino, LockKind kind, LockOwner owner,
                                   const FileLock& lock) const;
+  // F_GETLK: the range lock that stands in the way or, with kUnlock, the owner's own in the range;
+  // the first by its start. Type kUnlock: none.
+  FileLock Test(Ino ino, LockOwner owner, const FileLock& lock) const;
 
  private:
   using OwnerKey = std::tuple<Ino, LockKind, LockOwner>;

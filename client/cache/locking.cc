@@ -81,8 +81,7 @@ void CachedFs::GetLock(const Caller& caller, GetLockArgs args, Done<GetLockReply
     handing = locks_.IsHandingOver(ino);
     if (!handing && (locks_.Holds(ino) || MayLock(ino))) {
       reply.emplace();
-      const auto blocker = locks_.ledger().Blocker(ino, LockKind::kRange, args.owner, args.lock);
-      reply->conflict = blocker.value_or(FileLock{});
+      reply->conflict = locks_.ledger().Test(ino, args.owner, args.lock);
     }
   }
   if (reply.has_value()) return std::move(done)(*reply);

@@ -48,10 +48,19 @@ void LockRanges::Apply(const Change& change) {
 }
 
 std::optional<HeldRange> LockRanges::FirstConflict(const FileLock& lock) const {
+  return First(lock, [&](const HeldRange& r) { return LocksConflict(r.type, lock.type); });
+}
+
+std::optional<HeldRange> LockRanges::FirstIn(const FileLock& lock) const {
+  return First(lock, [](const HeldRange&) { return true; });
+}
+
+std::optional<HeldRange> LockRanges::First(
+    const FileLock& lock, absl::FunctionRef<bool(const HeldRange&)> is_one) const {
   auto it = by_start_.upper_bound(lock.start);
   if (it != by_start_.begin() && std::prev(it)->second.end >= lock.start) --it;
   for (; it != by_start_.end() && it->first <= lock.end; ++it) {
-    if (LocksConflict(it->second.type, lock.type)) return it->second;
+    if (is_one(it->second)) return it->second;
   }
   return std::nullopt;
 }

@@ -45,6 +45,8 @@ class LockRanges {
   void Apply(const Change& change);
   // The first range that `lock` of another owner may not overlap.
   std::optional<HeldRange> FirstConflict(const FileLock& lock) const;
+  // The first range that `lock` overlaps, whatever their types.
+  std::optional<HeldRange> FirstIn(const FileLock& lock) const;
   // Drops the ranges that `drop` says yes to.
   void EraseIf(absl::FunctionRef<bool(const HeldRange&)> drop);
 
@@ -52,6 +54,9 @@ class LockRanges {
   const std::map<uint64_t, HeldRange>& by_start() const { return by_start_; }
 
  private:
+  std::optional<HeldRange> First(const FileLock& lock,
+                                 absl::FunctionRef<bool(const HeldRange&)> is_one) const;
+
   std::map<uint64_t, HeldRange> by_start_;
 };
 

@@ -99,17 +99,26 @@ void LockTable::CancelAll() {
 }
 
 FileLock LockTable::Test(const LockRequest& request) const {
-  FileLock conflict;
+  FileLock first;
+  const auto note = [&first](const HeldRange& r) {
+    if (first.type != LockType::kUnlock && first.start <= r.start) return;
+    first = FileLock{.type = r.type, .start = r.start, .end = r.end, .pid = r.pid};
+  };
   ReaderMutexLock lock(&mu_);
-  auto it = inodes_.find(request.ino);
-  if (it == inodes_.end()) return conflict;
-  VisitBlockers(*it->second, request, [&](const Owner&, const HeldRange& r) {
-    if (conflict.type == LockType::kUnlock || r.start < conflict.start) {
-      conflict = FileLock{.type = r.type, .start = r.start, .end = r.end, .pid = r.pid};
-    }
-    return true;
-  });
-  return conflict;
+  const auto it = inodes_.find(request.ino);
+  if (it == inodes_.end()) return first;
+  if (request.lock.type != LockType::kUnlock) {
+    VisitBlockers(*it->second, request, [&](const Owner&, const HeldRange& r) {
+      note(r);
+      return true;
+    });
+    return first;
+  }
+  const Holders& holders = it->second->of(request.kind);
+  const auto own = holders.find(OwnerOf(request));
+  if (own == holders.end()) return first;
+  if (const auto held = own->second.FirstIn(request.lock)) note(*held);
+  return first;
 }
 
 std::vector<SessionId> LockTable::HoldersInTheWay(const LockRequest& request) const {

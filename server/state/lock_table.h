@@ -72,7 +72,8 @@ class LockTable {
   // Ends all waits with EINTR.
   void CancelAll();
 
-  // F_GETLK: the first (by start) range that stands in the request's way; type kUnlock if none.
+  // F_GETLK: the first (by start) range that stands in the request's way or, with kUnlock, that is
+  // the owner's own; type kUnlock if none.
   FileLock Test(const LockRequest& request) const;
   // The other sessions that hold locks in the request's way now.
   std::vector<SessionId> HoldersInTheWay(const LockRequest& request) const;

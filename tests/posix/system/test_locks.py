@@ -196,6 +196,18 @@ class OtherLocks(MountTest):
         os.close(copy)
         self.becomes_free(lambda: set_lock(two, WR, 5, 1, F_OFD_SETLK))
 
+    def test_description_shows_its_own_locks_to_a_test_for_an_unlock(self):
+        one, two = self.open(self.on_a("locked")), self.open(self.on_b("locked"))
+        set_lock(one, WR, 0, 10, F_OFD_SETLK)
+        try:
+            own = get_lock(one, UN, 5, 100, F_OFD_GETLK)
+        except OSError as error:
+            self.assertEqual(error.errno, errno.EINVAL)
+            self.skipTest("Linux before 6.9")
+        self.assertEqual(own[:3], (WR, 0, 10))
+        self.assertEqual(get_lock(one, UN, 10, 100, F_OFD_GETLK)[0], UN)
+        self.assertEqual(get_lock(two, UN, 0, 0, F_OFD_GETLK)[0], UN)
+
     def test_flock_conflicts_between_mounts_and_not_with_record_locks(self):
         one, two = self.open(self.on_a("locked")), self.open(self.on_b("locked"))
         fcntl.flock(one, fcntl.LOCK_SH)

@@ -50,6 +50,22 @@ TEST(LockLedgerTest, WhatTouchesIsShownAsOne) {
   EXPECT_EQ(ledger.All().size(), 5u);
 }
 
+TEST(LockLedgerTest, TestShowsWhatIsInTheWayOrOnesOwn) {
+  LockLedger ledger;
+  ledger.Note(Lock(1, LockType::kWrite, 50, 60));
+  ledger.Note(Lock(1, LockType::kRead, 10, 20));
+  const auto test = [&](uint64_t owner, LockType type, uint64_t start, uint64_t end) {
+    return ledger.Test(kFile, LockOwner{owner}, {.type = type, .start = start, .end = end});
+  };
+  EXPECT_EQ(test(2, LockType::kWrite, 0, kLockToEnd).start, 10u);
+  EXPECT_EQ(test(2, LockType::kRead, 0, kLockToEnd).start, 50u);
+  EXPECT_EQ(test(1, LockType::kWrite, 0, kLockToEnd).type, LockType::kUnlock);
+  EXPECT_EQ(test(1, LockType::kUnlock, 0, kLockToEnd).start, 10u);
+  EXPECT_EQ(test(1, LockType::kUnlock, 21, kLockToEnd).start, 50u);
+  EXPECT_EQ(test(1, LockType::kUnlock, 21, 49).type, LockType::kUnlock);
+  EXPECT_EQ(test(2, LockType::kUnlock, 0, kLockToEnd).type, LockType::kUnlock);
+}
+
 TEST(LockLedgerTest, KindsDoNotMeet) {
   LockLedger ledger;
   ledger.Note(Lock(1, LockType::kWrite, 0, kLockToEnd, 1, LockKind::kFlock));

@@ -51,6 +51,15 @@ TEST_F(LockTableTest, TestNamesFirstConflictInFile) {
   EXPECT_EQ(conflict.pid, 7u);
 }
 
+TEST_F(LockTableTest, TestForAnUnlockNamesTheFirstOfItsOwn) {
+  ASSERT_TRUE(table_.Set(Range(1, kWrite, 50, 60)).ok());
+  ASSERT_TRUE(table_.Set(Range(1, kRead, 10, 20)).ok());
+  EXPECT_EQ(table_.Test(Range(1, kNone, 0, kLockToEnd)).start, 10u);
+  EXPECT_EQ(table_.Test(Range(1, kNone, 21, kLockToEnd)).type, kWrite);
+  EXPECT_EQ(table_.Test(Range(1, kNone, 21, 49)).type, kNone);
+  EXPECT_EQ(table_.Test(Range(4, kNone, 0, kLockToEnd)).type, kNone);
+}
+
 // ---- order ----
 
 TEST_F(LockTableTest, WaitersAreGrantedInOrderOfArrival) {
