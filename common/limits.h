@@ -56,6 +56,7 @@ inline constexpr uint32_t kWaitSlotsPerSession = 4'096;  // beyond those: for lo
 inline constexpr uint32_t kBlockedLocksPerSession = 65'536;  // parked lock requests
 inline constexpr uint32_t kLocksPerSession = 65'536;         // EFS's own; ENOLCK beyond
 inline constexpr uint32_t kOpensPerSession = 1'048'576;      // ENFILE beyond
+inline constexpr uint32_t kEndedOpensPerRequest = 64;         // EINVAL beyond
 inline constexpr uint32_t kSessionsMax = 4'096;
 inline constexpr uint32_t kSessionsPerPeer = 1'024;  // from one address
 // Opens of all sessions; beyond, who has more than the share gets ENFILE.

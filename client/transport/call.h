@@ -6,6 +6,7 @@
 
 #include <memory>
 #include <utility>
+#include <vector>
 
 #include "absl/container/inlined_vector.h"
 #include "client/transport/channel.h"
@@ -42,6 +43,7 @@ class Call {
   bool ends_open = false;   // of an open that is lost it succeeds
   bool lets_go = false;     // of something at the server: sent even if nobody waits for it any more
   absl::InlinedVector<OpenId, 2> opens;  // that it works through
+  std::vector<ReleaseArgs> ended;        // opens whose end is told with it
 
   enum class State : uint8_t { kQueued, kInFlight, kUnanswered, kEnded };
   State state = State::kQueued;        // (S)

@@ -1,5 +1,6 @@
 #include "client/transport/held.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace tarn::transport {
@@ -25,6 +26,21 @@ void Held::Note(const ReleaseArgs& args, const Unit& reply) {
   MutexLock lock(&mu_);
   opens_.erase(Raw(args.open));
   locks_.DropOpen(args.inode.ino, args.open);
+}
+
+size_t Held::End(const ReleaseArgs& release) {
+  MutexLock lock(&mu_);
+  opens_.erase(Raw(release.open));
+  ended_.push_back(release);
+  return ended_.size();
+}
+
+std::vector<ReleaseArgs> Held::TakeEnded(size_t most) {
+  MutexLock lock(&mu_);
+  const auto from = ended_.end() - static_cast<std::ptrdiff_t>(std::min(most, ended_.size()));
+  std::vector<ReleaseArgs> taken(from, ended_.end());
+  ended_.erase(from, ended_.end());
+  return taken;
 }
 
 void Held::Note(const FlushArgs& args, const Unit& reply) {

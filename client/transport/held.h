@@ -37,6 +37,11 @@ class Held {
   template <class Args, class Reply>
   void NoteChanges(const Args& args, const Reply& reply);
   Unsynced& unsynced() { return unsynced_; }
+  // An open has ended, through which nothing is locked: the server is still to be told. Returns how
+  // many there are.
+  size_t End(const ReleaseArgs& release);
+  // Takes up to `most` of them, the last first.
+  std::vector<ReleaseArgs> TakeEnded(size_t most);
   // An open, or a lock, that the server does not know of yet.
   void Add(OpenId id, Handle inode, OpenAccess access);
   void Add(const SetLockArgs& lock) { Note(lock, Unit{}); }
@@ -57,6 +62,7 @@ class Held {
  private:
   mutable Mutex mu_;
   absl::flat_hash_map<uint64_t, Open> opens_ ABSL_GUARDED_BY(mu_);
+  std::vector<ReleaseArgs> ended_ ABSL_GUARDED_BY(mu_);
   LockLedger locks_ ABSL_GUARDED_BY(mu_);
   Unsynced unsynced_;
 };

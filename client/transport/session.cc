@@ -127,6 +127,9 @@ void Session::Send(const std::shared_ptr<Call>& call) {
   header.set_epoch(call->epoch);
   header.set_slot(call->id.slot);
   header.set_sequence(call->id.sequence);
+  // A retry tells the same again: they are nowhere else.
+  if (call->ended.empty()) call->ended = held_.TakeEnded(kEndedOpensPerRequest);
+  for (const ReleaseArgs& ended : call->ended) wire::Fill(ended, *header.add_ended());
   call->reply.Clear();
   call->request = call->Encode(std::move(header));
   // One that is lost on its way ends as if the connection had.
@@ -152,6 +155,12 @@ void Session::OnStatus(const std::shared_ptr<Call>& call, const grpc::Status& st
     OnRefusal(call, status);
   }
   OnAttemptOver(std::move(context));
+}
+
+void Session::SayEnded() {
+  for (const ReleaseArgs& ended : held_.TakeEnded(1)) {
+    Submit(std::make_shared<VerbCall<verbs::Release>>(Caller{}, ended, [](Result<Unit>) {}));
+  }
 }
 
 // Bounds what is to be remembered, and what a loss of power can cost.
@@ -209,6 +218,7 @@ void Session::OnRefusal(const std::shared_ptr<Call>& call, const grpc::Status& s
     }
     next = AssignNext(call->waits);
   }
+  for (const ReleaseArgs& ended : call->ended) held_.End(ended);
   const bool unknown = status.error_code() == grpc::StatusCode::UNIMPLEMENTED;
   if (wanted) call->Fail({unknown ? Errno::kENOSYS : Errno::kEIO, status.error_message()});
   if (next != nullptr) Send(next);

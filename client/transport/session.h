@@ -23,7 +23,6 @@
 #include <thread>
 #include <vector>
 
-#include "absl/base/thread_annotations.h"
 #include "absl/functional/function_ref.h"
 #include "client/transport/call.h"
 #include "client/transport/channel.h"
@@ -66,6 +65,7 @@ class Session : public std::enable_shared_from_this<Session> {
   void AnswerGlimpse(const Glimpse& glimpse);
   SessionId id() const ABSL_LOCKS_EXCLUDED(mu_);
   Held& held() { return held_; }
+  void SayEnded();  // opens that have ended (Held::End), in a message of their own
   int64_t valid_until_nanos() const { return valid_until_nanos_.load(std::memory_order_relaxed); }
 
  private:

@@ -155,6 +155,7 @@ void Session::Run() {
       Reconnect();
     } else {
       SayLeases(/*now=*/true);
+      SayEnded();
       SendHeldBack();
       MendEvents();
       if (HeartbeatIsDue()) Heartbeat();

@@ -127,6 +127,14 @@ Status Take(const v1::Caller& from, Caller& to) {
 
 Result<OpenAccess> OpenAccessOf(uint32_t from) { return EnumOf(from, OpenAccess::kReadWrite); }
 
+void Fill(const ReleaseArgs& from, v1::EndedOpen& to) { FillOpened(from, to); }
+
+ReleaseArgs EndedOpenOf(const v1::EndedOpen& from) {
+  ReleaseArgs to;
+  TakeOpened(from, to);
+  return to;
+}
+
 void Fill(const SetLockArgs& from, v1::ReclaimLock& to) {
   FillOpened(from, to);
   to.set_owner(Raw(from.owner));

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "common/fault.h"
+#include "common/limits.h"
 #include "common/wire/convert.h"
 #include "common/wire/frame.h"
 #include "common/wire/lease.h"
@@ -70,6 +71,15 @@ void Complete(Caller& caller, const state::SessionFacts& facts, RequestId id,
 // fenced; a retry of it joins it.
 bool Waits(const v1::SetLockRequest& request) { return request.wait(); }
 bool Waits(const google::protobuf::MessageLite& request) { return false; }
+
+// Opens that ended before the request was made. Of one that is not known there is nothing to do.
+Status EndOpens(ops::LocalFs& fs, const Caller& caller, const v1::RequestHeader& header) {
+  if (header.ended_size() > int{kEndedOpensPerRequest}) return Errno::kEINVAL;
+  for (const v1::EndedOpen& ended : header.ended()) {
+    fs.Release(caller, wire::EndedOpenOf(ended), [](Result<Unit>) {});
+  }
+  return Ok();
+}
 
 }  // namespace
 
@@ -147,12 +157,13 @@ grpc::ServerUnaryReactor* FilesystemService::Serve(grpc::CallbackServerContext* 
   Caller caller;
   Status valid = wire::Take(header.caller(), caller);
   if (valid.ok()) valid = wire::Take(message, args);
+  Complete(caller, session->facts(), id, admitted);
+  ops::LocalFs& fs = static_cast<Volume*>(session->facts().volume)->fs();
+  if (valid.ok()) valid = EndOpens(fs, caller, header);
   if (!valid.ok()) {
     session->Finish(id, EncodeReply<V>(*session, valid.error(), nullptr), /*interrupted=*/false);
     return reactor;
   }
-  Complete(caller, session->facts(), id, admitted);
-  ops::LocalFs& fs = static_cast<Volume*>(session->facts().volume)->fs();
   std::shared_ptr<LeaseNews> news;
   if (ops::kHasNews<V> && session->caches()) news = std::make_shared<LeaseNews>();
   caller.leases = news;

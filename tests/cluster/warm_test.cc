@@ -74,7 +74,7 @@ constexpr Command kCommands[] = {
 // something to write down: a change of a name is a call.
 constexpr Command kLockingStatus = {
     "git status", "test -z \"$(HOME=$1 git -C \"$2/repository\" status --porcelain)\"",
-    "Create 1, Release 1, Unlink 1"};
+    "Create 1, Unlink 1"};
 
 std::string Text(const CallCounts& calls) {
   std::string text;
@@ -187,7 +187,7 @@ TEST_F(WarmTest, EachCallIsCountedByItsName) {
   const std::string script = "for i in $(seq " + std::to_string(kDirs) + "); do mkdir $2/$i; done";
   CallCounts calls = Run({"mkdir", script.c_str()});
   EXPECT_EQ(calls["MakeDir"], kDirs);
-  EXPECT_EQ(calls["?"], 0);
+  EXPECT_EQ(calls["unreadable"], 0);
 }
 
 TEST_F(WarmTest, WithoutACacheTheSameCommandsAskEachTime) {

@@ -113,6 +113,13 @@ void MadClient::FillHeader(v1::RequestHeader& header) {
     const uint64_t groups = mad_.Chance(10) ? 70'000 : mad_.Below(3000);
     for (uint64_t i = 0; i < groups; ++i) caller.add_groups(static_cast<uint32_t>(i) + 5000);
   }
+  const uint64_t ended = mad_.Chance(2) ? 1 + mad_.Below(100) : 0;
+  for (uint64_t i = 0; i < ended; ++i) {
+    v1::EndedOpen& open = *header.add_ended();
+    open.set_open(mad_.Number());
+    open.mutable_inode()->set_ino(mad_.Number());
+    open.mutable_inode()->set_tag(mad_.Number());
+  }
   if (mad_.Chance(90)) return;
   switch (mad_.Below(5)) {
     case 0: header.set_slot(static_cast<uint32_t>(mad_.Number())); break;

@@ -50,6 +50,20 @@ TEST(HeldTest, FlushDropsTheOwnersRangesOnly) {
   EXPECT_THAT(Ranges(held), ElementsAre(Pair(20, 29)));
 }
 
+TEST(HeldTest, WhatHasEndedIsHeldNoMoreButStillToBeTold) {
+  Held held;
+  for (uint64_t open = 1; open <= 3; ++open) {
+    held.Add(OpenId{open}, kFile, OpenAccess::kRead);
+    EXPECT_EQ(held.End({kFile, OpenId{open}}), open);
+  }
+  EXPECT_TRUE(held.opens().empty());
+  EXPECT_EQ(held.TakeEnded(2).size(), 2u);
+  const auto left = held.TakeEnded(2);
+  ASSERT_EQ(left.size(), 1u);
+  EXPECT_EQ(left[0].open, OpenId{1});
+  EXPECT_TRUE(held.TakeEnded(2).empty());
+}
+
 TEST(HeldTest, ReleaseDropsTheOpenAndItsLocks) {
   Held held;
   held.Note(OpenArgs{.inode = kFile, .open = kOpen}, OpenReply{});

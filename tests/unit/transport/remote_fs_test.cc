@@ -1,12 +1,13 @@
 // RemoteFs against a real server in this process: what applications see while all is well.
 #include <thread>
 
+#include "common/limits.h"
 #include "tests/unit/transport/remote_fixture.h"
 
 namespace tarn::transport {
 namespace {
 
-using ::testing::Test;
+using testing::Eventually;
 
 class RemoteFsTest : public RemoteFixture {};
 
@@ -31,6 +32,70 @@ TEST_F(RemoteFsTest, FileIsMadeWrittenReadListedAndRemoved) {
   ASSERT_OK(Wait<verbs::Release>(*fs, root_, {file, last_open()}));
   ASSERT_OK(Wait<verbs::Unlink>(*fs, root_, {fs->root().handle, "file"}));
   EXPECT_ERROR(kENOENT, Lookup(*fs, fs->root().handle, "file"));
+}
+
+// ---- the end of an open -------------------------------------------------------------------------
+
+class EndOfOpenTest : public RemoteFixture {
+ protected:
+  void SetUp() override {
+    fs_ = Connect(relay_.address());
+    const auto made = Create(*fs_, "file");
+    ASSERT_OK(made);
+    file_ = made->entry.handle;
+    ASSERT_OK(Wait<verbs::Unlink>(*fs_, root_, {fs_->root().handle, "file"}));
+  }
+  Result<Unit> Release() { return Wait<verbs::Release>(*fs_, root_, {file_, last_open()}); }
+  // The file has no name, so it is gone once the server knows that it is not open.
+  bool IsGone() {
+    return Wait<verbs::GetAttr>(server_.fs(), root_, {file_}).code() == Errno::kESTALE;
+  }
+
+  testing::Relay relay_{server_.address()};
+  std::unique_ptr<RemoteFs> fs_;
+  Handle file_;
+};
+
+TEST_F(EndOfOpenTest, IsToldWithTheNextRequest) {
+  ASSERT_OK(Release());
+  ASSERT_OK(Wait<verbs::GetAttr>(*fs_, root_, {fs_->root().handle}));
+  EXPECT_TRUE(Eventually([&] { return IsGone(); }));
+  EXPECT_EQ(relay_.calls()["Release"], 0);
+}
+
+TEST_F(EndOfOpenTest, IsToldSoonIfNothingElseIs) {
+  ASSERT_OK(Release());
+  EXPECT_TRUE(Eventually([&] { return IsGone(); }));
+  EXPECT_EQ(relay_.calls()["Release"], 1);
+}
+
+TEST_F(EndOfOpenTest, IsToldAgainWithARequestThatWasLost) {
+  relay_.Stall(true, true);
+  ASSERT_OK(Release());
+  auto asked = Start<verbs::GetAttr>(*fs_, root_, {fs_->root().handle});
+  relay_.Cut();
+  relay_.Stall(false, false);
+  ASSERT_OK(asked.get());
+  EXPECT_TRUE(Eventually([&] { return IsGone(); }));
+  EXPECT_EQ(relay_.calls()["Release"], 0);
+}
+
+TEST_F(EndOfOpenTest, OfOneWithALockIsWaitedFor) {
+  ASSERT_OK(SetLock(*fs_, LockOf(file_, last_open(), LockType::kWrite, false)));
+  ASSERT_OK(Release());
+  EXPECT_EQ(relay_.calls()["Release"], 1);
+}
+
+TEST_F(EndOfOpenTest, OfManyAtOnceIsAFewMessages) {
+  constexpr uint32_t kMessages = 10;
+  std::vector<OpenId> opens = {last_open()};
+  while (opens.size() < kMessages * kEndedOpensPerRequest) {
+    ASSERT_OK(Open(*fs_, file_));
+    opens.push_back(last_open());
+  }
+  for (const OpenId open : opens) ASSERT_OK(Wait<verbs::Release>(*fs_, root_, {file_, open}));
+  EXPECT_TRUE(Eventually([&] { return IsGone(); }));
+  EXPECT_LE(relay_.calls()["Release"], 2 * kMessages);
 }
 
 TEST_F(RemoteFsTest, MebibyteArrivesIntact) {

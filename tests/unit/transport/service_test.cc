@@ -107,6 +107,19 @@ TEST_F(ServiceTest, DoneMutationIsReplayed) {
   EXPECT_EQ(SendMakeDir(MakeDir("a", 2)), -static_cast<int>(Errno::kEEXIST));
 }
 
+TEST_F(ServiceTest, EndedOpensThatAreUnknownChangeNothingAndTooManyAreRefused) {
+  Hello();
+  auto message = MakeDir("a", 1);
+  for (uint32_t i = 0; i < kEndedOpensPerRequest; ++i) message.mutable_header()->add_ended();
+  message.mutable_header()->mutable_ended(0)->set_open(UINT64_MAX);
+  *message.mutable_header()->mutable_ended(1)->mutable_inode() = hello_.root();
+  EXPECT_EQ(SendMakeDir(message), 0);
+  message = MakeDir("b", 2);
+  for (uint32_t i = 0; i <= kEndedOpensPerRequest; ++i) message.mutable_header()->add_ended();
+  EXPECT_EQ(SendMakeDir(message), -static_cast<int>(Errno::kEINVAL));
+  EXPECT_FALSE(Exists("b"));
+}
+
 TEST_F(ServiceTest, SequenceOutOfStepIsRefused) {
   Hello();
   EXPECT_EQ(SendMakeDir(MakeDir("a", 1)), 0);
