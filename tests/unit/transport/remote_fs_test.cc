@@ -43,12 +43,16 @@ class EndOfOpenTest : public RemoteFixture {
     const auto made = Create(*fs_, "file");
     ASSERT_OK(made);
     file_ = made->entry.handle;
-    ASSERT_OK(Wait<verbs::Unlink>(*fs_, root_, {fs_->root().handle, "file"}));
   }
   Result<Unit> Release() { return Wait<verbs::Release>(*fs_, root_, {file_, last_open()}); }
-  // The file has no name, so it is gone once the server knows that it is not open.
-  bool IsGone() {
-    return Wait<verbs::GetAttr>(server_.fs(), root_, {file_}).code() == Errno::kESTALE;
+  // As the server itself sees it: only by the open may a user write.
+  bool HasEnded() {
+    Caller user = root_;
+    user.uid = user.gid = 1234;
+    user.session = fs_->session();
+    const auto written = Wait<verbs::Write>(
+        server_.fs(), user, {.inode = file_, .open = last_open(), .data = Bytes::Copy("x")});
+    return !written.ok();
   }
 
   testing::Relay relay_{server_.address()};
@@ -57,15 +61,16 @@ class EndOfOpenTest : public RemoteFixture {
 };
 
 TEST_F(EndOfOpenTest, IsToldWithTheNextRequest) {
+  EXPECT_FALSE(HasEnded());
   ASSERT_OK(Release());
   ASSERT_OK(Wait<verbs::GetAttr>(*fs_, root_, {fs_->root().handle}));
-  EXPECT_TRUE(Eventually([&] { return IsGone(); }));
+  EXPECT_TRUE(HasEnded());
   EXPECT_EQ(relay_.calls()["Release"], 0);
 }
 
 TEST_F(EndOfOpenTest, IsToldSoonIfNothingElseIs) {
   ASSERT_OK(Release());
-  EXPECT_TRUE(Eventually([&] { return IsGone(); }));
+  EXPECT_TRUE(Eventually([&] { return HasEnded(); }));
   EXPECT_EQ(relay_.calls()["Release"], 1);
 }
 
@@ -76,13 +81,14 @@ TEST_F(EndOfOpenTest, IsToldAgainWithARequestThatWasLost) {
   relay_.Cut();
   relay_.Stall(false, false);
   ASSERT_OK(asked.get());
-  EXPECT_TRUE(Eventually([&] { return IsGone(); }));
+  EXPECT_TRUE(HasEnded());
   EXPECT_EQ(relay_.calls()["Release"], 0);
 }
 
 TEST_F(EndOfOpenTest, OfOneWithALockIsWaitedFor) {
   ASSERT_OK(SetLock(*fs_, LockOf(file_, last_open(), LockType::kWrite, false)));
   ASSERT_OK(Release());
+  EXPECT_TRUE(HasEnded());
   EXPECT_EQ(relay_.calls()["Release"], 1);
 }
 
@@ -94,7 +100,7 @@ TEST_F(EndOfOpenTest, OfManyAtOnceIsAFewMessages) {
     opens.push_back(last_open());
   }
   for (const OpenId open : opens) ASSERT_OK(Wait<verbs::Release>(*fs_, root_, {file_, open}));
-  EXPECT_TRUE(Eventually([&] { return IsGone(); }));
+  EXPECT_TRUE(Eventually([&] { return HasEnded(); }));
   EXPECT_LE(relay_.calls()["Release"], 2 * kMessages);
 }
 
