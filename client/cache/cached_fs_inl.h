@@ -7,7 +7,7 @@
 
 #include "client/cache/cache_txn.h"
 #include "client/cache/cached_fs.h"
-#include "client/cache/interruptible.h"
+#include "common/interruptible.h"
 #include "common/posix/rules.h"
 
 namespace tarn::cache {

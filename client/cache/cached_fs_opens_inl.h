@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "client/cache/cached_fs.h"
-#include "client/cache/interruptible.h"
+#include "common/interruptible.h"
 
 namespace tarn::cache {
 

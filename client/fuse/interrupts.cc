@@ -12,6 +12,8 @@
 #include <string>
 #include <utility>
 
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_split.h"
 #include "common/timed_wait.h"
 
 namespace tarn::fuse {
@@ -64,9 +66,21 @@ bool StatusShowsDeath(std::string_view status) {
   return (pending & ~(*blocked | *ignored | *caught | kHarmless)) != 0;
 }
 
+bool StatShowsKilled(std::string_view stat) {
+  constexpr uint64_t kSignaled = 0x400;  // PF_SIGNALED of the kernel
+  constexpr size_t kFlags = 7;           // after the name, which may hold anything
+  const size_t name_end = stat.rfind(')');
+  if (name_end == std::string_view::npos) return false;
+  const std::vector<std::string> fields =
+      absl::StrSplit(std::string(stat.substr(name_end)), ' ');
+  uint64_t flags = 0;
+  return fields.size() > kFlags && absl::SimpleAtoi(fields[kFlags], &flags) &&
+         (flags & kSignaled) != 0;
+}
+
 bool IsDying(pid_t thread) {
   // The masks come after the groups, of which there may be many.
-  return StatusShowsDeath(ReadProc(thread, "status"));
+  return StatusShowsDeath(ReadProc(thread, "status")) || StatShowsKilled(ReadProc(thread, "stat"));
 }
 
 std::string NameOf(pid_t thread) {
@@ -91,19 +105,27 @@ void Interrupter::Push(std::weak_ptr<Cancellation> call, pid_t thread, Interrupt
   arrived_.push_back({std::move(call), thread, by});
 }
 
+void Interrupter::Watch(std::weak_ptr<Cancellation> call, pid_t thread) {
+  MutexLock lock(&mu_);
+  unhurried_.push_back({std::move(call), thread, Interruption::kDeath});
+}
+
 void Interrupter::Loop() {
   std::vector<Wish> watched;
-  auto something = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
-    return stopping_ || !arrived_.empty();
+  bool ticks = false;  // wakes once a period, whatever comes
+  auto something = [this, &ticks]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    return stopping_ || !arrived_.empty() || (!ticks && !unhurried_.empty());
   };
   while (true) {
+    std::vector<Wish> unhurried;
     {
       MutexLock lock(&mu_);
-      AwaitFor(mu_, absl::Condition(&something),
-               watched.empty() ? absl::InfiniteDuration() : period_);
+      AwaitFor(mu_, absl::Condition(&something), ticks ? period_ : absl::InfiniteDuration());
       if (stopping_) return;
       std::move(arrived_.begin(), arrived_.end(), std::back_inserter(watched));
       arrived_.clear();
+      unhurried.swap(unhurried_);
+      ticks = !watched.empty() || !unhurried.empty();
     }
     std::erase_if(watched, [this](const Wish& wish) {
       std::shared_ptr<Cancellation> call = wish.call.lock();
@@ -112,6 +134,7 @@ void Interrupter::Loop() {
       call->Cancel();
       return true;
     });
+    std::move(unhurried.begin(), unhurried.end(), std::back_inserter(watched));
   }
 }
 

@@ -17,7 +17,11 @@ namespace tarn::fuse {
 
 // True if `status` (the text of /proc/TID/status) shows a pending signal that will end the process.
 bool StatusShowsDeath(std::string_view status);
-// True if a signal that will end it is pending for the thread; false if nothing is known of it.
+// True if `stat` (the text of /proc/TID/stat) shows that a signal has ended the process, which is
+// now closing its files.
+bool StatShowsKilled(std::string_view stat);
+// A signal that will end it is pending for the thread, or one has ended it; false if nothing is
+// known of it.
 bool IsDying(pid_t thread);
 
 // The thread's name as /proc/TID/comm has it; empty: unknown.
@@ -42,6 +46,9 @@ class Interrupter {
   ~Interrupter();
 
   void Push(std::weak_ptr<Cancellation> call, pid_t thread, Interruption by);
+  // Watches a call of which the kernel says nothing, even if its process is killed: the FLUSH of a
+  // close. It is first looked at after a period or two, for that costs no wake-up.
+  void Watch(std::weak_ptr<Cancellation> call, pid_t thread);
 
  private:
   struct Wish {
@@ -55,6 +62,7 @@ class Interrupter {
   const absl::Duration period_;
   Mutex mu_;
   std::vector<Wish> arrived_ ABSL_GUARDED_BY(mu_);
+  std::vector<Wish> unhurried_ ABSL_GUARDED_BY(mu_);
   bool stopping_ ABSL_GUARDED_BY(mu_) = false;
   std::thread thread_;  // last: starts when all else is there
 };

@@ -3,6 +3,7 @@
 #include "client/fuse/convert.h"
 #include "client/fuse/ops.h"
 #include "common/clock.h"
+#include "common/interruptible.h"
 #include "common/limits.h"
 
 namespace tarn::fuse::ops {
@@ -118,15 +119,27 @@ void TmpFile(fuse_req_t req, fuse_ino_t parent, mode_t mode, fuse_file_info* fi)
 }
 
 // Sent at every close of every descriptor. An interrupted close would leave locks behind.
+// What was written is told also for a process that was killed, but that does not wait for it.
 void Flush(fuse_req_t req, fuse_ino_t node, fuse_file_info* fi) noexcept {
-  Request request(req, node, "flush", Interruptible::kNo);
+  Request request(req, node, "flush");
   FlushArgs args{.inode = request.bridge().HandleOf(node),
                  .open = OpenId{fi->fh},
                  .owner = LockOwner{fi->lock_owner}};
   args.locks = request.bridge().locks().TakeOwner(args.inode.ino, args.owner);
   // A cache may have writes to tell of.
   if (!args.locks && !request.bridge().caches()) return request.Ok();
-  Run<verbs::Flush>(std::move(request), args, [](Request r, Unit) { r.Ok(); });
+  FuseBridge& bridge = request.bridge();
+  const auto thread = static_cast<pid_t>(request->pid);
+  Caller caller = request.MakeCaller();
+  const std::weak_ptr<Cancellation> killed = caller.cancellation;
+  auto told = tarn::Interruptible(
+      caller, Done<Unit>([request = std::move(request)](const Result<Unit>& result) mutable {
+        result.ok() ? request.Ok() : request.Fail(result.error());
+      }),
+      [](Done<Unit> reply, const Result<Unit>& result) { std::move(reply)(result); });
+  caller.cancellation = nullptr;
+  bridge.fs().Flush(caller, args, std::move(told));
+  if (!killed.expired()) bridge.interrupter().Watch(killed, thread);
 }
 
 // The end of an open file description. Nobody waits for the answer.

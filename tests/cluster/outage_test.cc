@@ -160,6 +160,33 @@ TEST_F(OutageTest, HardMountWaitsLongerThanTimeo) {
   EXPECT_TRUE(Exists(b() / "dir"));
 }
 
+// ---- those who are killed -----------------------------------------------------------------------
+
+// Their files are closed by the kernel, and a close waits for the server. Theirs does not; what
+// they wrote is told nevertheless.
+TEST_F(OutageTest, KilledWriterGoesAtOnceAndWhatItWroteIsKept) {
+  const TempDir dir;
+  constexpr char kWriter[] = R"py(
+import os, sys, time
+mount, signs = sys.argv[1:]
+file = os.open(mount + "/file", os.O_CREAT | os.O_WRONLY | os.O_APPEND)
+for _ in range(3): os.write(file, b"line\n")
+os.mkdir(signs + "/ready")
+while not os.path.exists(signs + "/go"): time.sleep(0.01)
+os.write(file, b"last\n")
+os.fsync(file)
+)py";
+  ChildProcess writer({"python3", "-c", kWriter, a().path(), dir.path()});
+  ASSERT_TRUE(Eventually([&] { return Exists(dir / "ready"); }));
+  server().KillHard();
+  ASSERT_EQ(Write(dir / "go", ""), 0);
+  ASSERT_TRUE(Eventually([&] { return WaitsForAnAnswer(writer.pid()); }));
+  writer.Signal(SIGKILL);
+  EXPECT_EQ(writer.Wait(kAtOnce), 128 + SIGKILL);
+  server().Start();
+  EXPECT_TRUE(Eventually([&] { return Read(b() / "file") == "line\nline\nline\nlast\n"; }));
+}
+
 // ---- memory -------------------------------------------------------------------------------------
 
 // A waiting request keeps what it carries, at most 1 MiB, and each thread of a process has one.

@@ -5,6 +5,8 @@
 
 #include <atomic>
 
+#include "tests/support/eventually.h"
+
 namespace tarn::fuse {
 namespace {
 
@@ -49,6 +51,20 @@ TEST(StatusShowsDeath, IncompleteTextIsNone) {
   EXPECT_FALSE(StatusShowsDeath("Name:\tcat\nSigPnd:\t0000000000000100\n"));
 }
 
+TEST(StatShowsKilled, OneThatASignalHasEndedIs) {
+  EXPECT_TRUE(StatShowsKilled("7 (cat) D 1 7 7 0 -1 4195588 90 0"));
+  EXPECT_TRUE(StatShowsKilled("7 (a) S (b) D 1 7 7 0 -1 1024 90 0"));
+}
+TEST(StatShowsKilled, OneThatRunsOrExitsIsNot) {
+  EXPECT_FALSE(StatShowsKilled("7 (cat) S 1 7 7 0 -1 4194304 90 0"));
+  EXPECT_FALSE(StatShowsKilled("7 (cat) S 1 7 7 0 -1 4194308 90 0"));
+}
+TEST(StatShowsKilled, IncompleteTextIsNot) {
+  EXPECT_FALSE(StatShowsKilled(""));
+  EXPECT_FALSE(StatShowsKilled("7 (cat) S 1 7 7 0 -1"));
+  EXPECT_FALSE(StatShowsKilled("7 (cat) S 1 7 7 0 -1 x 90"));
+}
+
 TEST(IsDying, LivingThreadIsNot) {
   EXPECT_FALSE(IsDying(gettid()));
 }
@@ -83,6 +99,26 @@ TEST_F(InterrupterTest, OtherCallIsCancelledOnceItsProcessDies) {
   interrupter.Push(call, 1, Interruption::kDeath);
   EXPECT_TRUE(cancelled.WaitForNotificationWithTimeout(absl::Seconds(10)));
   EXPECT_EQ(asked, 3);
+}
+
+TEST_F(InterrupterTest, WatchedCallIsCancelledOnceItsProcessDies) {
+  std::atomic<bool> dies = false;
+  std::atomic<int> asked = 0;
+  Interrupter interrupter(
+      [&](pid_t) {
+        ++asked;
+        return dies.load();
+      },
+      absl::Milliseconds(1));
+  Notification cancelled, other_cancelled;
+  auto call = MakeCall(cancelled), over = MakeCall(other_cancelled);
+  interrupter.Watch(call, 1);
+  interrupter.Watch(over, 1);
+  over.reset();
+  EXPECT_TRUE(testing::Eventually([&] { return asked >= 3; }));
+  dies = true;
+  EXPECT_TRUE(cancelled.WaitForNotificationWithTimeout(absl::Seconds(10)));
+  EXPECT_FALSE(other_cancelled.HasBeenNotified());
 }
 
 TEST_F(InterrupterTest, FinishedCallIsLeftAlone) {

@@ -1,6 +1,5 @@
-// A request that waits within the cache: for what was written to be told, for an open to be
-// registered, for locks to be handed over. All of these wait for the server, which may be away: a
-// signal ends the wait.
+// A request that waits for what must come first: what was written is to be told, opens registered,
+// locks handed over. All of these wait for the server, which may be away: a signal ends the wait.
 #pragma once
 
 #include <memory>
@@ -10,7 +9,7 @@
 #include "common/filesystem.h"
 #include "common/sync.h"
 
-namespace tarn::cache {
+namespace tarn {
 
 // What to run when the wait is over: `go(done, ...)`, unless the request was cancelled before. Then
 // `done` has been answered with EINTR, perhaps already within this call.
@@ -41,4 +40,4 @@ auto Interruptible(const Caller& caller, Done<Reply> done, Go go) {
   };
 }
 
-}  // namespace tarn::cache
+}  // namespace tarn
