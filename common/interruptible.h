@@ -17,6 +17,7 @@ namespace tarn {
 template <class Reply, class Go>
 auto Interruptible(const Caller& caller, Done<Reply> done, Go go) {
   struct Waiting {
+    explicit Waiting(Done<Reply> done) : done(std::move(done)) {}
     Done<Reply> Take() {
       MutexLock lock(&mu);
       return std::exchange(done, nullptr);
@@ -24,8 +25,7 @@ auto Interruptible(const Caller& caller, Done<Reply> done, Go go) {
     Mutex mu;
     Done<Reply> done ABSL_GUARDED_BY(mu);
   };
-  auto waiting = std::make_shared<Waiting>();
-  waiting->done = std::move(done);
+  auto waiting = std::make_shared<Waiting>(std::move(done));
   auto cancellation = caller.cancellation;
   if (cancellation != nullptr) {
     cancellation->OnCancel([waiting] {
