@@ -9,6 +9,7 @@ namespace tarn::cache {
 namespace {
 
 constexpr size_t kMaxWorkers = 64;
+constexpr size_t kMaxEmptiers = 16;
 
 }  // namespace
 
@@ -22,6 +23,7 @@ CachedFs::CachedFs(transport::RemoteFs& remote, Clock& clock, const CacheOptions
       lazy_(remote),
       table_(remote.info().hash_key, options.max_nodes),
       workers_(kMaxWorkers),
+      emptiers_(kMaxEmptiers),
       write_behind_(clock, options.write_behind, WriteEnds()) {
   remote_.SetLeaseHolder(this);
 }
@@ -248,7 +250,7 @@ void CachedFs::ListXattr(const Caller& caller, ListXattrArgs args, Done<ListXatt
 
 void CachedFs::StatFs(const Caller& caller, StatFsArgs args, Done<StatFsReply> done) {
   write_behind_.FlushAllThen(
-      Interruptible(caller, std::move(done), [this, caller, args](Done<StatFsReply> then) {
+      UnlessCancelled(caller, std::move(done), [this, caller, args](Done<StatFsReply> then) {
         remote_.StatFs(caller, args, std::move(then));
       }));
 }

@@ -191,6 +191,7 @@ class CachedFs final : public FileSystem, public Freshness, private transport::L
   Mutex kernel_mu_ ABSL_ACQUIRED_BEFORE(mu_);
   KernelCache* kernel_ ABSL_GUARDED_BY(kernel_mu_) = nullptr;
   Workers workers_;           // they use what is above
+  Workers emptiers_;          // likewise, for EmptyAll: behind nothing that waits for the server
   WriteBehind write_behind_;  // last: it uses them
 };
 

@@ -7,8 +7,8 @@
 
 #include "client/cache/cache_txn.h"
 #include "client/cache/cached_fs.h"
-#include "common/interruptible.h"
 #include "common/posix/rules.h"
+#include "common/unless_cancelled.h"
 
 namespace tarn::cache {
 
@@ -83,7 +83,7 @@ void CachedFs::Serve(const Caller& caller, typename V::Args args, Done<typename 
               learn = std::move(learn)](Done<typename V::Reply> then) mutable {
     Ask<V>(caller, std::move(args), std::move(then), std::move(learn));
   };
-  write_behind_.FlushThen(ino, Interruptible(caller, std::move(done), std::move(ask)));
+  write_behind_.FlushThen(ino, UnlessCancelled(caller, std::move(done), std::move(ask)));
 }
 
 // Attributes that the server has sent of what it has not been told all of yet.
@@ -113,7 +113,7 @@ void CachedFs::Change(const Caller& caller, typename V::Args args, Touched touch
                  learn = std::move(learn)](Done<typename V::Reply> then) mutable {
     ChangeNow<V>(caller, std::move(args), std::move(touched), std::move(then), std::move(learn));
   };
-  FlushThen(touched, Interruptible(caller, std::move(done), std::move(change)));
+  FlushThen(touched, UnlessCancelled(caller, std::move(done), std::move(change)));
 }
 
 template <class V, class Learn>

@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "client/cache/cached_fs.h"
-#include "common/interruptible.h"
+#include "common/unless_cancelled.h"
 
 namespace tarn::cache {
 
@@ -15,7 +15,7 @@ void CachedFs::WithOpen(const Caller& caller, OpenId open, Done<Reply> done, Go 
     if (!status.ok()) return std::move(known)(status.error());
     std::move(go)(std::move(known));
   };
-  lazy_.Register(open, Interruptible(caller, std::move(done), std::move(then)));
+  lazy_.Register(open, UnlessCancelled(caller, std::move(done), std::move(then)));
 }
 
 template <class Args, class Reply>

@@ -16,7 +16,7 @@ void CachedFs::SetAttr(const Caller& caller, SetAttrArgs args, Done<AttrReply> d
                                  LearnEntry(learnable, {inode, reply.attr});
                                });
   };
-  lazy_.RegisterAll(inode.ino, Interruptible(caller, std::move(done), std::move(change)));
+  lazy_.RegisterAll(inode.ino, UnlessCancelled(caller, std::move(done), std::move(change)));
 }
 
 template <class V>
@@ -25,7 +25,7 @@ void CachedFs::ChangeXattr(const Caller& caller, typename V::Args args, Done<Uni
   auto change = [this, caller, ino, args = std::move(args)](Done<Unit> then) mutable {
     Change<V>(caller, std::move(args), {.inodes = {ino}}, std::move(then), kNothing);
   };
-  lazy_.RegisterAll(ino, Interruptible(caller, std::move(done), std::move(change)));
+  lazy_.RegisterAll(ino, UnlessCancelled(caller, std::move(done), std::move(change)));
 }
 
 void CachedFs::SetXattr(const Caller& caller, SetXattrArgs args, Done<Unit> done) {

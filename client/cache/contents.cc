@@ -67,13 +67,13 @@ void CachedFs::Close(const Caller& caller, const FlushArgs& args, Done<Unit> don
 void CachedFs::Seek(const Caller& caller, SeekArgs args, Done<SeekReply> done) {
   write_behind_.FlushThen(
       args.inode.ino,
-      Interruptible(caller, std::move(done), [this, caller, args](Done<SeekReply> then) {
+      UnlessCancelled(caller, std::move(done), [this, caller, args](Done<SeekReply> then) {
         PassThrough<verbs::Seek>(caller, args, std::move(then));
       }));
 }
 
 void CachedFs::Fsync(const Caller& caller, FsyncArgs args, Done<Unit> done) {
-  auto then = Interruptible(caller, std::move(done), [this, caller, args](Done<Unit> told) {
+  auto then = UnlessCancelled(caller, std::move(done), [this, caller, args](Done<Unit> told) {
     const std::optional<Errno> failed = late_errors_.Take(args.inode.ino, args.open);
     if (failed.has_value()) return std::move(told)(*failed);
     remote_.Fsync(caller, args, [this, args, done = std::move(told)](Result<Unit> synced) mutable {
@@ -98,7 +98,7 @@ void CachedFs::Read(const Caller& caller, ReadArgs args, Done<ReadReply> done) {
     if (overlap == Overlap::kSome) {
       return write_behind_.FlushThen(
           args.inode.ino,
-          Interruptible(caller, std::move(done), [this, caller, args](Done<ReadReply> then) {
+          UnlessCancelled(caller, std::move(done), [this, caller, args](Done<ReadReply> then) {
             Read(caller, args, std::move(then));
           }));
     }
@@ -160,7 +160,7 @@ void CachedFs::Write(const Caller& caller, WriteArgs arguments, Done<WriteReply>
       Settle();
       return std::move(done)(std::move(reply));
     case Local::kNoRoom:
-      return write_behind_.FlushAllThen(Interruptible(
+      return write_behind_.FlushAllThen(UnlessCancelled(
           caller, std::move(done),
           [this, caller, args = std::move(arguments)](Done<WriteReply> then) mutable {
             Write(caller, std::move(args), std::move(then));
@@ -208,7 +208,7 @@ void CachedFs::CopyRange(const Caller& caller, CopyRangeArgs args, Done<CopyRang
   auto know_source = [this, caller, args, know_target](Then told) {
     WithOpen(caller, args.source_open, std::move(told), know_target);
   };
-  write_behind_.FlushThen(args.source.ino, Interruptible(caller, std::move(done), know_source));
+  write_behind_.FlushThen(args.source.ino, UnlessCancelled(caller, std::move(done), know_source));
 }
 
 }  // namespace tarn::cache

@@ -56,7 +56,7 @@ void CachedFs::SetLock(const Caller& caller, SetLockArgs args, Done<Unit> done) 
   if (place == LockPlace::kHere) return std::move(done)(std::move(answer));
   if (place == LockPlace::kHandOver) {
     return HandOverLocks(
-        ino, Interruptible(caller, std::move(done), [this, caller, args](Done<Unit> then) {
+        ino, UnlessCancelled(caller, std::move(done), [this, caller, args](Done<Unit> then) {
           SetLock(caller, args, std::move(then));
         }));
   }
@@ -87,7 +87,7 @@ void CachedFs::GetLock(const Caller& caller, GetLockArgs args, Done<GetLockReply
   if (reply.has_value()) return std::move(done)(*reply);
   if (!handing) return PassThrough<verbs::GetLock>(caller, args, std::move(done));
   HandOverLocks(
-      ino, Interruptible(caller, std::move(done), [this, caller, args](Done<GetLockReply> then) {
+      ino, UnlessCancelled(caller, std::move(done), [this, caller, args](Done<GetLockReply> then) {
         GetLock(caller, args, std::move(then));
       }));
 }

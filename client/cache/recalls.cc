@@ -174,8 +174,8 @@ void CachedFs::EmptyAll(const std::shared_ptr<Emptying>& emptying, absl::Duratio
     MutexLock ended(&emptying->mu);
     emptying->done = true;
   };
-  workers_.PostWatched(std::move(pass), patience,
-                       [this, emptying, patience] { EmptyAll(emptying, 2 * patience); });
+  emptiers_.PostWatched(std::move(pass), patience,
+                        [this, emptying, patience] { EmptyAll(emptying, 2 * patience); });
 }
 
 }  // namespace tarn::cache

@@ -3,8 +3,8 @@
 #include "client/fuse/convert.h"
 #include "client/fuse/ops.h"
 #include "common/clock.h"
-#include "common/interruptible.h"
 #include "common/limits.h"
+#include "common/unless_cancelled.h"
 
 namespace tarn::fuse::ops {
 namespace {
@@ -132,7 +132,7 @@ void Flush(fuse_req_t req, fuse_ino_t node, fuse_file_info* fi) noexcept {
   const auto thread = static_cast<pid_t>(request->pid);
   Caller caller = request.MakeCaller();
   const std::weak_ptr<Cancellation> killed = caller.cancellation;
-  auto told = tarn::Interruptible(
+  auto told = UnlessCancelled(
       caller, Done<Unit>([request = std::move(request)](const Result<Unit>& result) mutable {
         result.ok() ? request.Ok() : request.Fail(result.error());
       }),

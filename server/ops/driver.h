@@ -107,7 +107,7 @@ class Driver {
   // What a call that changed nothing grants, and a new inode.
   template <class V>
   void GrantRead(const Caller& caller, const typename V::Args& args,
-                 const Result<typename V::Reply>& answer, Want after_write);
+                 const Result<typename V::Reply>& answer);
   static bool IsGranted(const LeaseNews& news, Ino ino);
   // Grants what is held already of what was changed.
   void GrantChanged(const Caller& caller, const state::LeaseChanges& changes,

@@ -42,7 +42,7 @@ Result<typename V::Reply> Driver::Once(Attempt& attempt, const Caller& caller,
   if (!leases_.MayShow(caller, ShownByArgs<V>(args), turn, glimpsed)) return Errno::kBlocked;
   Result<typename V::Reply> answer = rule(attempt, caller, args);
   if (!answer.ok()) {
-    if (TellsAbsence<V>(answer.code())) GrantRead<V>(caller, args, answer, Want::kHeld);
+    if (TellsAbsence<V>(answer.code())) GrantRead<V>(caller, args, answer);
     return answer;
   }
   ForEachReplyHandle(answer.value(),
@@ -57,8 +57,13 @@ Result<typename V::Reply> Driver::Once(Attempt& attempt, const Caller& caller,
   if constexpr (kAccesses<V>) {
     touch = !caller.read_only && AccessIsDue(attempt.txn, AccessedIno(args));
   }
-  const Want after_write = kMayGoOn<V> ? leases_.WantAfter(turn) : Want::kHeld;
-  if (!V::kMutates) turn.End();  // what it had reserved can be granted
+  if constexpr (!V::kMutates) {
+    const Want after_wait = kMayGoOn<V> ? leases_.WantAfter(turn) : Want::kHeld;
+    turn.End();  // what it had reserved can be granted
+    if constexpr (kMayGoOn<V>) {
+      if (caller.leases != nullptr) leases_.Grant(caller, {args.inode.ino}, after_wait);
+    }
+  }
   if constexpr (kReadsData<V>) {
     if (!args.direct && !leases_.MayReadData(caller, args.inode.ino, turn)) {
       return Errno::kBlocked;
@@ -72,7 +77,7 @@ Result<typename V::Reply> Driver::Once(Attempt& attempt, const Caller& caller,
     const state::Open open{OpenedIno<V>(args, *answer), args.access};
     RETURN_IF_ERROR(opens_.Add(caller.session, args.open, open));
   }
-  GrantRead<V>(caller, args, answer, after_write);
+  GrantRead<V>(caller, args, answer);
   return answer;
 }
 
@@ -108,7 +113,7 @@ Status Driver::Commit(Attempt& attempt, const Caller& caller, const typename V::
     if (caller.leases == nullptr) return Ok();
     Ino dir = kNoIno;
     if constexpr (kGrants<V> == Grants::kMade) {
-      GrantRead<V>(caller, args, answer, Want::kHeld);
+      GrantRead<V>(caller, args, answer);
       dir = args.dir.ino;
     }
     GrantChanged(caller, changes, directories, dir, after_write);
@@ -118,14 +123,11 @@ Status Driver::Commit(Attempt& attempt, const Caller& caller, const typename V::
 
 template <class V>
 void Driver::GrantRead(const Caller& caller, const typename V::Args& args,
-                       const Result<typename V::Reply>& answer, Want after_write) {
+                       const Result<typename V::Reply>& answer) {
   if (caller.leases == nullptr) return;
   Want want = Want::kCache;
   if constexpr (kReadsData<V>) want = args.direct ? Want::kHeld : Want::kData;
   absl::InlinedVector<Ino, 2> inodes;
-  if constexpr (!V::kMutates && kMayGoOn<V>) {
-    leases_.Grant(caller, {args.inode.ino}, after_write);
-  }
   if constexpr (kGrants<V> == Grants::kInode) {
     inodes.push_back(args.inode.ino);
   } else if constexpr (kGrants<V> == Grants::kName) {

@@ -69,9 +69,9 @@ std::unique_ptr<Lan> ClusterTest::MakeLan() const {
   if (delay == 0) return nullptr;
   auto lan = std::make_unique<Lan>(kHosts);
   // All packets have one end at the server.
-  lan->Set(0, {.delay = std::chrono::microseconds(delay),
-               .jitter = std::chrono::microseconds(FromEnvironment("TARN_TEST_JITTER_US")),
-               .loss = static_cast<double>(FromEnvironment("TARN_TEST_LOSS_PERMILLE")) / 1000});
+  const std::chrono::microseconds jitter(FromEnvironment("TARN_TEST_JITTER_US"));
+  const double loss = static_cast<double>(FromEnvironment("TARN_TEST_LOSS_PERMILLE")) / 1000;
+  lan->Set(0, Link::Both({std::chrono::microseconds(delay), jitter, loss}));
   return lan;
 }
 

@@ -1,6 +1,9 @@
 // What has been looked at once costs no network: the calls of a mount are read on their way to the
 // server (support/relay.h) while programs look at a tree again.
+#include <sys/stat.h>
+
 #include <cstdio>
+#include <ctime>
 
 #include "tests/cluster/cluster.h"
 #include "tests/support/relay.h"
@@ -188,6 +191,23 @@ TEST_F(WarmTest, EachCallIsCountedByItsName) {
   CallCounts calls = Run({"mkdir", script.c_str()});
   EXPECT_EQ(calls["MakeDir"], kDirs);
   EXPECT_EQ(calls["unreadable"], 0);
+}
+
+// What is read from its start is read ahead, at most a megabyte with one call.
+TEST_F(WarmTest, SequentialReadIsAFewLargeCalls) {
+  constexpr int64_t kMebibytes = 32;
+  constexpr int kUnsettledSeconds = 3;  // a file that has just changed is read as it is asked for
+  RealMount maker(server().spec());
+  ASSERT_EQ(Write(maker / "big", std::string(kMebibytes << 20, 'x')), 0);
+  Mount();
+  struct stat s = {};
+  ASSERT_TRUE(Eventually([&] {
+    return stat((mount() / "big").c_str(), &s) == 0 &&
+           s.st_ctime + kUnsettledSeconds < std::time(nullptr);
+  }));
+  CallCounts calls = Run({"cat", "test $(cat $2/big | wc -c) -eq $((32 << 20))"});
+  EXPECT_GE(calls["Read"], kMebibytes);
+  EXPECT_LE(calls["Read"], 2 * kMebibytes);
 }
 
 TEST_F(WarmTest, WithoutACacheTheSameCommandsAskEachTime) {

@@ -46,7 +46,9 @@ class CutOff {
   CutOff& operator=(const CutOff&) = delete;
 
   void WarmUpAndWork();
-  void Cut() { lan_.Set(host_, {.cut_out = how_.to_server, .cut_in = how_.to_client}); }
+  void Cut() {
+    lan_.Set(host_, {.out = {.cut = how_.to_server}, .in = {.cut = how_.to_client}});
+  }
   void Heal() { lan_.Set(host_, {}); }
   // Everything that `Change` changes has been acknowledged to another client.
   void NoteChanged() { changed_ = true; }

@@ -152,31 +152,50 @@ TEST_F(ClockStepTest, StepsOfAnHourHarmNothing) {
 // Hosts on a network that delays each packet by another time, and loses some.
 class PacketsTest : public UnderLoadTest {
  protected:
-  static constexpr Link kBad{.delay = std::chrono::microseconds(500),
-                             .jitter = std::chrono::microseconds(2000),
-                             .loss = 0.01};
   std::unique_ptr<Lan> MakeLan() const override { return std::make_unique<Lan>(4, seed_); }
+  void SetAll(const Link& link) {
+    for (size_t host = 0; host < lan().hosts(); ++host) lan().Set(host, link);
+  }
+  // Works on links that are usually like `usual`; for moments one is as `worse` says.
+  template <class Worse>
+  void WorkOn(const Link& usual, Worse worse) {
+    const std::vector<std::string> roots = {a().path(), b().path(), c().path()};
+    SetAll(usual);
+    Crew crew(roots, seed_);
+    Load load(Crew::kWorkers, [&](int thread, int) { return crew.Step(thread); });
+    bool goes_on = load.Progresses(100);
+    for (int i = 0; goes_on && i < (IsTestLong() ? 200 : 10); ++i) {
+      const size_t host = 1 + random_() % 3;
+      lan().Set(host, worse());
+      (void)Eventually([] { return false; }, std::chrono::milliseconds(random_() % 1000));
+      lan().Set(host, usual);
+      goes_on = load.Progresses(30);
+    }
+    std::printf("%llu packets were lost\n", static_cast<unsigned long long>(lan().lost()));
+    SetAll({});
+    ExpectAllThere(crew, load, goes_on, roots);
+  }
 };
 
 TEST_F(PacketsTest, LateOvertakenAndLostOnesHarmNothing) {
-  const std::vector<std::string> roots = {a().path(), b().path(), c().path()};
-  for (size_t host = 0; host < lan().hosts(); ++host) lan().Set(host, kBad);
-  Crew crew(roots, seed_);
-  Load load(Crew::kWorkers, [&](int thread, int) { return crew.Step(thread); });
-  bool goes_on = load.Progresses(100);
-  for (int i = 0; goes_on && i < (IsTestLong() ? 200 : 10); ++i) {
-    const size_t host = 1 + random_() % 3;
-    Link link = kBad;
-    link.cut_out = random_() % 3 != 0;
-    link.cut_in = !link.cut_out || random_() % 2 == 0;
-    lan().Set(host, link);
-    (void)Eventually([] { return false; }, std::chrono::milliseconds(random_() % 1000));
-    lan().Set(host, kBad);
-    goes_on = load.Progresses(30);
-  }
-  std::printf("%llu packets were lost\n", static_cast<unsigned long long>(lan().lost()));
-  for (size_t host = 0; host < lan().hosts(); ++host) lan().Set(host, {});
-  ExpectAllThere(crew, load, goes_on, roots);
+  const Link bad = Link::Both({.delay = std::chrono::microseconds(500),
+                               .jitter = std::chrono::microseconds(2000),
+                               .loss = 0.01});
+  WorkOn(bad, [&] {
+    Link cut = bad;
+    cut.out.cut = random_() % 3 != 0;
+    cut.in.cut = !cut.out.cut || random_() % 2 == 0;
+    return cut;
+  });
+}
+
+TEST_F(PacketsTest, SuchOfOneDirectionHarmNothing) {
+  const Path bad{.delay = std::chrono::microseconds(500),
+                 .jitter = std::chrono::microseconds(5000),
+                 .loss = 0.05};
+  WorkOn({}, [&] {
+    return random_() % 2 == 0 ? Link{.out = bad, .in = {}} : Link{.out = {}, .in = bad};
+  });
 }
 
 // Clients whose connections suffer.

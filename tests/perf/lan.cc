@@ -20,6 +20,7 @@
 
 int main(int argc, char** argv) {
   using tarn::testing::Lan;
+  using tarn::testing::Link;
   CLI::App app("Runs a command that finds a network of hosts on this machine: see lan.cc.");
   size_t hosts = 2;
   int64_t delay_us = 0;
@@ -33,7 +34,7 @@ int main(int argc, char** argv) {
   Lan lan(hosts);
   for (size_t i = 0; i < hosts; ++i) {
     // Half at either end, so that it is the same between any two.
-    lan.Set(i, {.delay = std::chrono::microseconds(delay_us) / 2});
+    lan.Set(i, Link::Both({.delay = std::chrono::microseconds(delay_us) / 2}));
     std::string words;
     for (const std::string& word : lan.Inside(i)) words += word + " ";
     setenv(("HOST_" + std::to_string(i)).c_str(), words.c_str(), 1);

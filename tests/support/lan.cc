@@ -131,7 +131,7 @@ class Lan::Wire {
   }
 
   void TakeFrom(size_t source) {
-    const Link out = lan_.hosts_[source]->link();
+    const Path out = lan_.hosts_[source]->link().out;
     ssize_t n = 0;
     while ((n = read(lan_.hosts_[source]->device, buffer_.data(), buffer_.size())) > 0) {
       const std::string_view bytes(buffer_.data(), static_cast<size_t>(n));
@@ -141,9 +141,9 @@ class Lan::Wire {
     }
   }
 
-  void Send(const Link& out, size_t target, std::string_view bytes) {
-    const Link in = lan_.hosts_[target]->link();
-    if (out.cut_out || in.cut_in || Happens(out.loss) || Happens(in.loss)) {
+  void Send(const Path& out, size_t target, std::string_view bytes) {
+    const Path in = lan_.hosts_[target]->link().in;
+    if (out.cut || in.cut || Happens(out.loss) || Happens(in.loss)) {
       ++lan_.lost_;
       return;
     }

@@ -15,13 +15,18 @@
 
 namespace tarn::testing {
 
-// What happens to the packets of one host, in each of the two directions.
-struct Link {
-  std::chrono::microseconds delay{0};   // each way
+// What happens to packets that go one way.
+struct Path {
+  std::chrono::microseconds delay{0};
   std::chrono::microseconds jitter{0};  // up to so much more, for each packet anew: they overtake
   double loss = 0;                      // of 1
-  bool cut_out = false;                 // nothing that the host sends arrives
-  bool cut_in = false;                  // nothing reaches the host
+  bool cut = false;                     // none arrives
+};
+
+// One host's: what it sends, and what it is sent.
+struct Link {
+  Path out, in;
+  static constexpr Link Both(const Path& path) { return {path, path}; }
 };
 
 // REQUIRES: root and /dev/net/tun. Nothing of it is left when the process ends, however it ends.

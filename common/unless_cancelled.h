@@ -15,7 +15,7 @@ namespace tarn {
 // `done` has been answered with EINTR, perhaps already within this call.
 // Thread safety: the result may run on any thread, once.
 template <class Reply, class Go>
-auto Interruptible(const Caller& caller, Done<Reply> done, Go go) {
+auto UnlessCancelled(const Caller& caller, Done<Reply> done, Go go) {
   struct Waiting {
     explicit Waiting(Done<Reply> done) : done(std::move(done)) {}
     Done<Reply> Take() {
