@@ -100,24 +100,23 @@ void LockTable::CancelAll() {
 
 FileLock LockTable::Test(const LockRequest& request) const {
   FileLock first;
-  const auto note = [&first](const HeldRange& r) {
-    if (first.type != LockType::kUnlock && first.start <= r.start) return;
-    first = FileLock{.type = r.type, .start = r.start, .end = r.end, .pid = r.pid};
+  const auto note = [&first](const Owner&, const HeldRange& r) {
+    if (first.type == LockType::kUnlock || r.start < first.start) {
+      first = FileLock{.type = r.type, .start = r.start, .end = r.end, .pid = r.pid};
+    }
+    return true;
   };
   ReaderMutexLock lock(&mu_);
   const auto it = inodes_.find(request.ino);
   if (it == inodes_.end()) return first;
   if (request.lock.type != LockType::kUnlock) {
-    VisitBlockers(*it->second, request, [&](const Owner&, const HeldRange& r) {
-      note(r);
-      return true;
-    });
+    VisitBlockers(*it->second, request, note);
     return first;
   }
   const Holders& holders = it->second->of(request.kind);
   const auto own = holders.find(OwnerOf(request));
   if (own == holders.end()) return first;
-  if (const auto held = own->second.FirstIn(request.lock)) note(*held);
+  if (const auto held = own->second.FirstIn(request.lock)) note(own->first, *held);
   return first;
 }
 
