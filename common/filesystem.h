@@ -74,12 +74,21 @@ struct AttrReply {
   Attr attr;
 };
 
+// Contents of a regular file that are wished for together with its attributes: they come as
+// LeaseNews::contents, or do not.
+struct Prefetch {
+  uint64_t offset = 0;
+  uint32_t size = 0;  // at most kPrefetchMaxBytes, EINVAL beyond; 0: none
+};
+
 struct LookupArgs {
   Handle dir;
   std::string name;  // "." and ".." are allowed here only
+  Prefetch prefetch = {};
 };
 struct GetAttrArgs {
   Handle inode;
+  Prefetch prefetch = {};
 };
 
 struct SetAttrArgs {
@@ -191,6 +200,7 @@ struct CreateTmpArgs {
 struct ReleaseArgs {
   Handle inode;
   OpenId open{};
+  bool accessed = false;  // through it were read contents that had come with attributes
 };
 struct ReadArgs {
   Handle inode;

@@ -15,9 +15,11 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "common/bytes.h"
 #include "common/types.h"
 
 namespace tarn {
@@ -32,12 +34,20 @@ struct Grant {
   bool operator==(const Grant&) const = default;
 };
 
+// Contents of a file that came with its attributes.
+struct Contents {
+  Ino ino = kNoIno;
+  uint64_t offset = 0;
+  Bytes data;
+};
+
 // What a reply says of leases, besides its answer; also a reply that is an error.
 struct LeaseNews {
   std::vector<Grant> grants;
   std::vector<Ino> changed;  // inodes whose records the call has changed
   // Directories in which the call has changed names and which it grants, as it has left them.
   std::vector<Attr> directories;
+  std::optional<Contents> contents;  // wished for, of an inode that is granted
   Timestamp server_time;     // when the reply was made; at the client only
 };
 

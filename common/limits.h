@@ -41,6 +41,7 @@ inline constexpr size_t kRecordMaxBytes = 1024 * 1024;  // of a write that is ne
 // within a page covers one more than its length; a whole block more keeps long writes on blocks.
 inline constexpr size_t kTransferMaxBytes = kRecordMaxBytes + kBlockBytes;
 inline constexpr size_t kMessageMaxBytes = kTransferMaxBytes + 512 * 1024;  // with everything else
+inline constexpr uint32_t kPrefetchMaxBytes = kBlockBytes;  // that come with attributes
 inline constexpr size_t kReadDirMaxBytes = 256 * 1024;   // of one readdir reply
 
 // Sessions.

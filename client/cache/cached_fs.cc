@@ -33,16 +33,6 @@ CachedFs::~CachedFs() {
   write_behind_.Stop();
 }
 
-void CachedFs::SetKernel(KernelCache* kernel) {
-  WriterMutexLock lock(&kernel_mu_);
-  kernel_ = kernel;
-}
-
-void CachedFs::Settle() {
-  ReaderMutexLock lock(&kernel_mu_);
-  if (kernel_ != nullptr) kernel_->Settle();
-}
-
 bool CachedFs::Valid() const {
   return clock_.BootNanos() < remote_.valid_until_nanos();
 }
@@ -101,6 +91,11 @@ void CachedFs::LearnEntry(const Table::Learnable& learnable, const EntryReply& e
     table_.Learn(entry.handle, entry.attr);
 }
 
+void CachedFs::LearnContents(const Table::Learnable& learnable, const Contents& contents) {
+  const Ino ino = contents.ino;
+  if (Contains(learnable, ino) && !write_behind_.IsDirty(ino)) table_.LearnContents(contents);
+}
+
 void CachedFs::LearnNoCapability(const Table::Learnable& learnable, Ino ino) {
   if (Contains(learnable, ino)) table_.LearnNoXattr(ino, std::string(posix::kCapabilityName));
 }
@@ -116,9 +111,10 @@ void CachedFs::TouchChild(Ino dir, const std::string& name, Touched& touched) {
 }
 
 void CachedFs::ReturnUnknown(const std::vector<Ino>& inos) {
-  ReaderMutexLock lock(&kernel_mu_);
   for (const Ino ino : inos) {
-    if (kernel_ == nullptr || !kernel_->Knows(ino)) Forget(ino);
+    bool known = false;
+    kernel_.Use([&](KernelCache& kernel) { known = kernel.Knows(ino); });
+    if (!known) Forget(ino);
   }
 }
 
@@ -144,14 +140,11 @@ void CachedFs::ReturnEvicted() {
       directories |= lease.has_value() && one.directory;
     }
   }
-  Settle();
-  {
-    ReaderMutexLock lock(&kernel_mu_);
-    if (kernel_ != nullptr) {
-      for (const LeaseReturn& lease : leases) kernel_->DropData(lease.ino);
-      if (directories) kernel_->DropAllNames();
-    }
-  }
+  kernel_.Settle();
+  kernel_.Use([&](KernelCache& kernel) {
+    for (const LeaseReturn& lease : leases) kernel.DropData(lease.ino);
+    if (directories) kernel.DropAllNames();
+  });
   for (const LeaseReturn& lease : leases) remote_.ReturnLease(lease);
 }
 
@@ -159,11 +152,16 @@ void CachedFs::ReturnEvicted() {
 
 void CachedFs::Lookup(const Caller& caller, LookupArgs args, Done<EntryReply> done) {
   const bool dots = args.name == "." || args.name == "..";
+  {
+    MutexLock lock(&mu_);
+    args.prefetch = forecast_.OfLookup();
+  }
   Serve<verbs::Lookup>(caller, args, std::move(done), posix::Lookup,
                        [this, dots, dir = args.dir.ino, name = args.name](
                            const Table::Learnable& learnable, const Result<EntryReply>& result)
                            ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
                              if (result.ok()) LearnEntry(learnable, *result);
+                             if (result.ok()) forecast_.NoteLookup(result->attr);
                              if (dots || !Contains(learnable, dir)) return;
                              if (result.ok()) {
                                table_.LearnName(dir, name, {result->handle.ino, result->attr.type});
@@ -174,11 +172,16 @@ void CachedFs::Lookup(const Caller& caller, LookupArgs args, Done<EntryReply> do
 }
 
 void CachedFs::GetAttr(const Caller& caller, GetAttrArgs args, Done<AttrReply> done) {
+  {
+    MutexLock lock(&mu_);
+    args.prefetch = forecast_.OfAttr(args.inode.ino);
+  }
   Serve<verbs::GetAttr>(
       caller, args, std::move(done), posix::GetAttr,
       [this, inode = args.inode](const Table::Learnable& learnable, const Result<AttrReply>& result)
           ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
             if (result.ok()) LearnEntry(learnable, {inode, result->attr});
+            forecast_.NoteAttr(inode.ino);
           });
 }
 

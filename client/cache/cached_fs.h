@@ -8,8 +8,9 @@
 // before an own change that may take the right away, and before a recall of its inode is answered:
 // so a file that is removed elsewhere stays, and a right once given is kept, as long as the lease.
 //
-// Writes to a file under its exclusive lease are put into a WriteBehind and answered; before the
-// server is asked about the file it is told of them, but for a glimpse.
+// Contents come with attributes, where a Forecast wishes for them, and answer reads. Writes to a
+// file under its exclusive lease are put into a WriteBehind and answered; before the server is
+// asked about the file it is told of them, but for a glimpse.
 //
 // The order of a recall: a file in use is used until its slice ends (UseSlice) -> bar and forget
 // (GiveUp) -> replies on their way to the kernel have arrived (Settle) -> lazy opens are
@@ -24,8 +25,9 @@
 #include <vector>
 
 #include "absl/container/flat_hash_set.h"
+#include "client/cache/forecast.h"
 #include "client/cache/handles.h"
-#include "client/cache/kernel.h"
+#include "client/cache/kernel_link.h"
 #include "client/cache/lazy_opens.h"
 #include "client/cache/local_locks.h"
 #include "client/cache/options.h"
@@ -48,7 +50,7 @@ class CachedFs final : public FileSystem, public Freshness, private transport::L
   ~CachedFs() override;
 
   // Whose caches recalls must empty; null: nobody's.
-  void SetKernel(KernelCache* kernel) ABSL_LOCKS_EXCLUDED(kernel_mu_);
+  void SetKernel(KernelCache* kernel) { kernel_.Set(kernel); }
   // Returns when the server has been told all that was written, as long as that takes. Not from
   // within a completion.
   void FlushAll();
@@ -71,8 +73,6 @@ class CachedFs final : public FileSystem, public Freshness, private transport::L
   // Leases hold: what the table knows is true.
   bool Valid() const;
   Caller WithNews(const Caller& caller) const;
-  // Replies to the kernel that were built from what the table knew before have been handed over.
-  void Settle() ABSL_LOCKS_EXCLUDED(kernel_mu_);
   // Whether the caller's handle is the one that the table knows; else the server must judge it.
   bool Owns(Handle handle) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
@@ -99,10 +99,10 @@ class CachedFs final : public FileSystem, public Freshness, private transport::L
   void ChangeXattr(const Caller& caller, typename V::Args args, Done<Unit> done);
   void ReadNow(const Caller& caller, ReadArgs args, Done<ReadReply> done);
   void WriteNow(const Caller& caller, WriteArgs args, Done<WriteReply> done);
+  // True: answered with contents that came with the attributes.
+  bool ReadPrefetched(const Caller& caller, const ReadArgs& args, Done<ReadReply>& done);
   // True: a recall of the inode has overtaken the reply.
   bool EndRead(uint64_t start, Ino ino, const LeaseNews& news);
-  // Runs it so that Settle waits for it.
-  void HandOver(absl::FunctionRef<void()> hand_over) ABSL_LOCKS_EXCLUDED(kernel_mu_);
   // Runs `go(done)` when the server knows of the open, or `done` with the error.
   template <class Reply, class Go>
   void WithOpen(const Caller& caller, OpenId open, Done<Reply> done, Go go);
@@ -149,6 +149,8 @@ class CachedFs final : public FileSystem, public Freshness, private transport::L
 
   void LearnEntry(const Table::Learnable& learnable, const EntryReply& entry)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void LearnContents(const Table::Learnable& learnable, const Contents& contents)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void TouchChild(Ino dir, const std::string& name, Touched& touched);
   // Leases on inodes that nobody here can name any more go back.
   void ReturnUnknown(const std::vector<Ino>& inos);
@@ -184,12 +186,12 @@ class CachedFs final : public FileSystem, public Freshness, private transport::L
   LazyOpens lazy_;
   mutable Mutex mu_;
   Table table_ ABSL_GUARDED_BY(mu_);
+  Forecast forecast_ ABSL_GUARDED_BY(mu_);
+  absl::flat_hash_set<OpenId> accessed_ ABSL_GUARDED_BY(mu_);  // lazy ones, by ReadPrefetched
   absl::flat_hash_set<Ino> unsynced_ ABSL_GUARDED_BY(mu_);
   LocalLocks locks_ ABSL_GUARDED_BY(mu_);
 
-  // Held shared while the kernel's end is called.
-  Mutex kernel_mu_ ABSL_ACQUIRED_BEFORE(mu_);
-  KernelCache* kernel_ ABSL_GUARDED_BY(kernel_mu_) = nullptr;
+  KernelLink kernel_;
   Workers workers_;           // they use what is above
   Workers emptiers_;          // likewise, for EmptyAll: behind nothing that waits for the server
   WriteBehind write_behind_;  // last: it uses them

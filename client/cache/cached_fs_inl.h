@@ -43,6 +43,9 @@ void CachedFs::Ask(const Caller& caller, typename V::Args args, Done<typename V:
               MutexLock lock(&mu_);
               const Table::Learnable learnable = table_.Admit(*news, start);
               if (!learnable.empty()) learn(learnable, result);
+              if (result.ok() && news->contents.has_value()) {
+                LearnContents(learnable, *news->contents);
+              }
               if (brief) table_.End(start);
               if (result.ok()) ShowWritten(*result);
               many_evicted = table_.evicted() >= return_batch_;
@@ -129,7 +132,7 @@ void CachedFs::ChangeNow(const Caller& caller, typename V::Args args, Touched to
     for (const auto& [dir, name] : touched.names) table_.Doubt(dir, name);
     start = table_.Start();
   }
-  Settle();
+  kernel_.Settle();
   const Caller asking = WithNews(caller);
   V::Call(
       remote_, asking, std::move(args),

@@ -21,9 +21,16 @@ std::optional<Caller> CachedFs::WithoutOpen(const Caller& caller, OpenId open,
 
 // What was written through an open is told through it.
 void CachedFs::Release(const Caller& caller, ReleaseArgs args, Done<Unit> done) {
+  {
+    MutexLock lock(&mu_);
+    args.accessed = accessed_.erase(args.open) > 0;
+  }
   write_behind_.FlushThen(args.inode.ino, [this, caller, args, done = std::move(done)]() mutable {
     auto then = [this, caller, args, done = std::move(done)]() mutable {
-      if (lazy_.Drop(args.open)) return std::move(done)(Unit{});
+      if (lazy_.Drop(args.open)) {
+        if (!args.accessed) return std::move(done)(Unit{});
+        return remote_.Release(caller, args, std::move(done));
+      }
       lazy_.Register(args.open, [this, caller, args,
                                  done = std::move(done)](const Status&) mutable {
         remote_.Release(caller, args, std::move(done));
@@ -103,7 +110,35 @@ void CachedFs::Read(const Caller& caller, ReadArgs args, Done<ReadReply> done) {
           }));
     }
   }
+  if (ReadPrefetched(caller, args, done)) return;
   Through(caller, args, std::move(done), &CachedFs::ReadNow);
+}
+
+// Handed over as in ReadWritten.
+bool CachedFs::ReadPrefetched(const Caller& caller, const ReadArgs& args, Done<ReadReply>& done) {
+  const Ino ino = args.inode.ino;
+  {
+    MutexLock lock(&mu_);
+    forecast_.NoteRead(ino, args.offset);
+    if (!table_.HasContents(ino)) return false;
+  }
+  if (!WithoutOpen(caller, args.open, OpenAccess::kRead).has_value()) return false;
+  bool answered = false;
+  kernel_.HandOver([&] {
+    ReadReply reply;
+    {
+      MutexLock lock(&mu_);
+      if (!Valid() || !Owns(args.inode) || write_behind_.IsDirty(ino)) return;
+      std::optional<Bytes> data = table_.ReadContents(ino, args.offset, args.size);
+      if (!data.has_value()) return;
+      table_.NoteUse(ino, clock_.BootNanos());
+      accessed_.insert(args.open);
+      reply.data = *std::move(data);
+    }
+    answered = true;
+    std::move(done)(std::move(reply));
+  });
+  return answered;
 }
 
 // Data that a recall overtook must not reach the kernel, which would keep it: asked again, it is
@@ -126,7 +161,7 @@ void CachedFs::ReadNow(const Caller& caller, ReadArgs arguments, Done<ReadReply>
                    return std::move(done)(std::move(result));
                  }
                  bool overtaken = false;
-                 HandOver([&] {
+                 kernel_.HandOver([&] {
                    overtaken = EndRead(start, args.inode.ino, *news) && !args.direct;
                    if (!overtaken) std::move(done)(std::move(result));
                  });
@@ -142,22 +177,13 @@ bool CachedFs::EndRead(uint64_t start, Ino ino, const LeaseNews& news) {
   return overtaken;
 }
 
-void CachedFs::HandOver(absl::FunctionRef<void()> hand_over) {
-  ReaderMutexLock lock(&kernel_mu_);
-  if (kernel_ != nullptr) {
-    kernel_->RunGated(hand_over);
-  } else {
-    hand_over();
-  }
-}
-
 void CachedFs::Write(const Caller& caller, WriteArgs arguments, Done<WriteReply> done) {
   Result<WriteReply> reply = Errno::kBlocked;
   switch (WriteLocally(caller, arguments, reply)) {
     case Local::kDone:
       write_behind_.SendIfLarge(arguments.inode.ino);
       // What was handed to the kernel of before has arrived there.
-      Settle();
+      kernel_.Settle();
       return std::move(done)(std::move(reply));
     case Local::kNoRoom:
       return write_behind_.FlushAllThen(UnlessCancelled(

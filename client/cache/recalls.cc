@@ -97,7 +97,7 @@ void CachedFs::UseSlice(const std::shared_ptr<RecallTask>& task) {
 
 void CachedFs::RegisterThenEmpty(const std::shared_ptr<RecallTask>& task,
                                  KernelCache::Manner manner) {
-  Settle();
+  kernel_.Settle();
   const Ino ino = task->recall.ino;
   if (task->recall.directory && !lazy_.IsOpen(ino)) return EmptyKernel(task, manner);
   // The answers come on threads that must not wait.
@@ -126,17 +126,15 @@ void CachedFs::EmptyByForce(const std::shared_ptr<RecallTask>& task) {
 // Whoever is done first answers; a second answer changes nothing.
 void CachedFs::EmptyKernel(const std::shared_ptr<RecallTask>& task, KernelCache::Manner manner) {
   const Recall& recall = task->recall;
-  {
-    ReaderMutexLock lock(&kernel_mu_);
-    if (kernel_ == nullptr) {
-    } else if (recall.to == LeaseMode::kNone) {
-      kernel_->DropData(recall.ino);
-      if (recall.directory) kernel_->DropAllNames();
+  kernel_.Use([&](KernelCache& kernel) {
+    if (recall.to == LeaseMode::kNone) {
+      kernel.DropData(recall.ino);
+      if (recall.directory) kernel.DropAllNames();
     } else if (recall.directory) {
-      kernel_->DropAttr(recall.ino);
-      for (const std::string& name : recall.names) kernel_->DropName(recall.ino, name, manner);
+      kernel.DropAttr(recall.ino);
+      for (const std::string& name : recall.names) kernel.DropName(recall.ino, name, manner);
     }
-  }
+  });
   remote_.AnswerRecall(task->event);
 }
 
@@ -165,12 +163,11 @@ void CachedFs::OnLeasesLost(bool reclaim) {
 // came by, and which waits for this to end. The next one knows it, and passes over its pages.
 void CachedFs::EmptyAll(const std::shared_ptr<Emptying>& emptying, absl::Duration patience) {
   auto pass = [this, emptying] {
-    ReaderMutexLock lock(&kernel_mu_);
-    if (kernel_ != nullptr) {
-      kernel_->Settle();
-      kernel_->DropAllNames();
-      for (const Ino ino : kernel_->Known()) kernel_->DropData(ino);
-    }
+    kernel_.Use([](KernelCache& kernel) {
+      kernel.Settle();
+      kernel.DropAllNames();
+      for (const Ino ino : kernel.Known()) kernel.DropData(ino);
+    });
     MutexLock ended(&emptying->mu);
     emptying->done = true;
   };

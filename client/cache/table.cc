@@ -169,10 +169,12 @@ void Table::DropAttr(Ino ino) {
   if (it == nodes_.end()) return;
   it->second->has_attr = false;
   it->second->absent_xattrs.clear();
+  prefetched_.Drop(ino);
 }
 
 void Table::Clear() {
   all_barred_ = ++clock_;
+  prefetched_.Clear();
   nodes_.clear();
   ages_.clear();
   evicted_.clear();
@@ -210,12 +212,14 @@ void Table::Erase(Ino ino) {
   if (it == nodes_.end()) return;
   ages_.erase(it->second->age);
   nodes_.erase(it);
+  prefetched_.Drop(ino);
 }
 
 void Table::Learn(Handle handle, const Attr& attr) {
   Node* node = MakeNode(handle);
   // Two replies may come in either order; the version says which is the newer.
   if (node->has_attr && node->attr.version > attr.version) return;
+  if (node->attr.version != attr.version) prefetched_.Drop(attr.ino);
   node->attr = attr;
   node->has_attr = true;
   if (attr.type == FileType::kDirectory && node->dir == nullptr) {
@@ -232,6 +236,7 @@ void Table::Replace(const Attr& attr) {
   const auto it = nodes_.find(attr.ino);
   if (it == nodes_.end() || !it->second->has_attr) return;
   it->second->attr = attr;
+  prefetched_.Drop(attr.ino);
 }
 
 void Table::LearnNoXattr(Ino ino, const std::string& name) {
@@ -286,6 +291,18 @@ void Table::LearnListing(const ReadDirArgs& args, const ReadDirReply& reply) {
     dir->complete = true;
     dir->unknown.clear();
   }
+}
+
+void Table::LearnContents(const Contents& contents) {
+  const auto it = nodes_.find(contents.ino);
+  if (it == nodes_.end() || !it->second->has_attr) return;
+  prefetched_.Put(contents.ino, contents.offset, contents.data);
+}
+
+std::optional<Bytes> Table::ReadContents(Ino ino, uint64_t offset, uint64_t size) const {
+  const auto it = nodes_.find(ino);
+  if (it == nodes_.end() || !it->second->has_attr) return std::nullopt;
+  return prefetched_.Read(ino, offset, size, it->second->attr.size);
 }
 
 Node* Table::Find(Ino ino) {

@@ -19,6 +19,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/container/inlined_vector.h"
+#include "client/cache/prefetched.h"
 #include "common/filesystem.h"
 #include "common/limits.h"
 #include "common/posix/meta_txn.h"
@@ -50,13 +51,17 @@ struct Node {
 
 // Thread safety: none; its owner's lock guards it.
 // Invariants: a node exists only for inodes on whose lease something was learnt and not recalled;
-// `ages_` lists exactly the nodes, the longest unused first.
+// contents are known only with the attributes that they came with; `ages_` lists exactly the nodes,
+// the longest unused first.
 class Table {
  public:
+  static constexpr size_t kContentsBytes = 16 << 20;  // of small files, at most
+
   // Inodes that a reply may teach something about.
   using Learnable = absl::InlinedVector<Ino, 4>;
 
-  Table(const SipKey& hash_key, size_t max_nodes) : hash_key_(hash_key), max_nodes_(max_nodes) {}
+  Table(const SipKey& hash_key, size_t max_nodes)
+      : hash_key_(hash_key), max_nodes_(max_nodes), prefetched_(kContentsBytes) {}
 
   // ---- requests ----
   uint64_t Start();
@@ -109,6 +114,8 @@ class Table {
   // A directory that was just made: nothing is in it.
   void LearnEmpty(Ino dir, Ino parent);
   void LearnListing(const ReadDirArgs& args, const ReadDirReply& reply);
+  // They are kept as long as the attributes that they came with. Nothing if those are not known.
+  void LearnContents(const Contents& contents);
 
   // ---- asking ----
   // Marks it as used. Null: nothing is known.
@@ -117,6 +124,9 @@ class Table {
   // What is known of a name; kNoIno in it: absent; nullopt: not known.
   std::optional<Dentry> FindName(const Node& node, std::string_view name) const;
   bool CanList(const Node& node) const;
+  bool HasContents(Ino ino) const { return prefetched_.Has(ino); }
+  // What a read of the file gets; nullopt: not all of it is known.
+  std::optional<Bytes> ReadContents(Ino ino, uint64_t offset, uint64_t size) const;
 
   size_t nodes() const { return nodes_.size(); }
   size_t leases() const { return leases_.size(); }
@@ -166,6 +176,7 @@ class Table {
   absl::flat_hash_map<Ino, std::unique_ptr<Node>> nodes_;
   std::list<Ino> ages_;
   std::vector<Evicted> evicted_;
+  Prefetched prefetched_;
 };
 
 }  // namespace tarn::cache

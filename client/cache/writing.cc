@@ -98,7 +98,7 @@ bool CachedFs::TakeUnsynced(Ino ino) {
 CachedFs::Overlap CachedFs::ReadWritten(const ReadArgs& args, Done<ReadReply>& done) {
   Overlap overlap = Overlap::kNone;
   const Ino ino = args.inode.ino;
-  HandOver([&] {
+  kernel_.HandOver([&] {
     ReadReply reply;
     {
       MutexLock lock(&mu_);
@@ -180,8 +180,7 @@ void CachedFs::OnTold(const Attr& attr) {
   }
   if (!differs) return;
   workers_.Post([this, ino = attr.ino] {
-    ReaderMutexLock lock(&kernel_mu_);
-    if (kernel_ != nullptr) kernel_->DropAttr(ino);
+    kernel_.Use([ino](KernelCache& kernel) { kernel.DropAttr(ino); });
   });
 }
 
@@ -199,8 +198,7 @@ void CachedFs::OnWriteFailed(Ino ino, const Error& error, const std::vector<Open
     table_.DropAttr(ino);
   }
   workers_.Post([this, ino] {
-    ReaderMutexLock lock(&kernel_mu_);
-    if (kernel_ != nullptr) kernel_->DropData(ino);
+    kernel_.Use([ino](KernelCache& kernel) { kernel.DropData(ino); });
   });
 }
 

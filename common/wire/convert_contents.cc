@@ -50,9 +50,13 @@ Status Take(const v1::CreateTmpRequest& from, CreateTmpArgs& to) {
   return TakeNew(from, to);
 }
 
-void Fill(const ReleaseArgs& from, v1::ReleaseRequest& to) { FillOpened(from, to); }
+void Fill(const ReleaseArgs& from, v1::ReleaseRequest& to) {
+  FillOpened(from, to);
+  to.set_accessed(from.accessed);
+}
 Status Take(const v1::ReleaseRequest& from, ReleaseArgs& to) {
   TakeOpened(from, to);
+  to.accessed = from.accessed();
   return Ok();
 }
 

@@ -4,15 +4,42 @@
 
 namespace tarn::wire {
 
-void Fill(const LookupArgs& from, v1::LookupRequest& to) { FillNamed(from, to); }
-Status Take(const v1::LookupRequest& from, LookupArgs& to) { return TakeNamed(from, to); }
+namespace {
+
+template <class Message>
+void FillPrefetch(const Prefetch& from, Message& to) {
+  if (from.size == 0) return;
+  to.mutable_prefetch()->set_offset(from.offset);
+  to.mutable_prefetch()->set_size(from.size);
+}
+
+template <class Message>
+Status TakePrefetch(const Message& from, Prefetch& to) {
+  if (from.prefetch().size() > kPrefetchMaxBytes) {
+    return Error(Errno::kEINVAL, "more contents than come with attributes");
+  }
+  to = {from.prefetch().offset(), from.prefetch().size()};
+  return Ok();
+}
+
+}  // namespace
+
+void Fill(const LookupArgs& from, v1::LookupRequest& to) {
+  FillNamed(from, to);
+  FillPrefetch(from.prefetch, to);
+}
+Status Take(const v1::LookupRequest& from, LookupArgs& to) {
+  RETURN_IF_ERROR(TakePrefetch(from, to.prefetch));
+  return TakeNamed(from, to);
+}
 
 void Fill(const GetAttrArgs& from, v1::GetAttrRequest& to) {
   Fill(from.inode, *to.mutable_inode());
+  FillPrefetch(from.prefetch, to);
 }
 Status Take(const v1::GetAttrRequest& from, GetAttrArgs& to) {
   to.inode = HandleOf(from.inode());
-  return Ok();
+  return TakePrefetch(from, to.prefetch);
 }
 
 void Fill(const SetAttrArgs& from, v1::SetAttrRequest& to) {

@@ -29,6 +29,11 @@ void Fill(const LeaseNews& news, v1::ReplyHeader& header) {
   }
   for (const Ino ino : news.changed) header.add_changed(Raw(ino));
   for (const Attr& attr : news.directories) Fill(attr, *header.add_directories());
+  if (!news.contents.has_value()) return;
+  v1::Contents& contents = *header.mutable_contents();
+  contents.set_ino(Raw(news.contents->ino));
+  contents.set_offset(news.contents->offset);
+  contents.set_data(news.contents->data.ToString());
 }
 
 LeaseNews LeaseNewsOf(const v1::ReplyHeader& header) {
@@ -44,6 +49,10 @@ LeaseNews LeaseNewsOf(const v1::ReplyHeader& header) {
     Attr attr;
     // Else there is nothing to learn.
     if (Take(message, attr).ok()) news.directories.push_back(attr);
+  }
+  if (header.has_contents()) {
+    const v1::Contents& contents = header.contents();
+    news.contents = Contents{Ino{contents.ino()}, contents.offset(), Bytes::Copy(contents.data())};
   }
   return news;
 }

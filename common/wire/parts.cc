@@ -127,11 +127,15 @@ Status Take(const v1::Caller& from, Caller& to) {
 
 Result<OpenAccess> OpenAccessOf(uint32_t from) { return EnumOf(from, OpenAccess::kReadWrite); }
 
-void Fill(const ReleaseArgs& from, v1::EndedOpen& to) { FillOpened(from, to); }
+void Fill(const ReleaseArgs& from, v1::EndedOpen& to) {
+  FillOpened(from, to);
+  to.set_accessed(from.accessed);
+}
 
 ReleaseArgs EndedOpenOf(const v1::EndedOpen& from) {
   ReleaseArgs to;
   TakeOpened(from, to);
+  to.accessed = from.accessed();
   return to;
 }
 

@@ -92,6 +92,23 @@ bool Driver::IsGranted(const LeaseNews& news, Ino ino) {
                      [ino](const Grant& grant) { return grant.ino == ino; });
 }
 
+// What is not at hand is not waited for: it is read when it is asked for.
+void Driver::AddContents(Attempt& attempt, const Caller& caller, Ino ino, const Prefetch& wished) {
+  if (wished.size == 0 || caller.leases == nullptr || !IsGranted(*caller.leases, ino)) return;
+  const Handle inode = MakeHandle(ino, caller.access_point);
+  const OpenArgs open{.inode = inode, .access = OpenAccess::kRead};
+  if (!posix::Open(attempt.txn, caller, open).ok()) return;
+  const ReadArgs read{.inode = inode, .offset = wished.offset, .size = wished.size};
+  const auto plan = posix::PrepareRead(attempt.txn, caller, read);
+  if (!plan.ok() || plan->size == 0) return;
+  auto data = attempt.txn.ReadData(plan->inode, plan->offset, plan->size);
+  if (data.ok()) caller.leases->contents = {ino, plan->offset, *std::move(data)};
+}
+
+void Driver::NoteAccess(Ino ino) {
+  if (!leases_.in_grace()) TouchSoon(ino, store::Tier::kMemoryOnly);
+}
+
 bool Driver::AccessIsDue(store::Txn& txn, Ino ino) {
   auto inode = txn.GetInode(ino);
   return inode.ok() && inode->has_value() && posix::AccessIsDue(**inode, txn.Now());

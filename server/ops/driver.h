@@ -63,6 +63,8 @@ class Driver {
   // Whether the inode exists, asked under its latch, where the caller may wait for the disk; `then`
   // runs under the latch. Errors: ESTALE, EIO.
   Status WithInode(Ino ino, absl::FunctionRef<Status()> then);
+  // Records an access that is due, soon. Not in the grace period.
+  void NoteAccess(Ino ino);
   // For one who has waited for somebody's lock: grants as after a write that had to wait, if the
   // latch can be had without waiting for the disk. REQUIRES: caller.leases; no latch is held.
   void GrantTurn(const Caller& caller, Ino ino);
@@ -108,6 +110,8 @@ class Driver {
   template <class V>
   void GrantRead(const Caller& caller, const typename V::Args& args,
                  const Result<typename V::Reply>& answer);
+  // Adds the contents that are wished for with a file's attributes to what is granted.
+  void AddContents(Attempt& attempt, const Caller& caller, Ino ino, const Prefetch& wished);
   static bool IsGranted(const LeaseNews& news, Ino ino);
   // Grants what is held already of what was changed.
   void GrantChanged(const Caller& caller, const state::LeaseChanges& changes,

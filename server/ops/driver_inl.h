@@ -78,6 +78,9 @@ Result<typename V::Reply> Driver::Once(Attempt& attempt, const Caller& caller,
     RETURN_IF_ERROR(opens_.Add(caller.session, args.open, open));
   }
   GrantRead<V>(caller, args, answer);
+  if constexpr (kBringsContents<V>) {
+    AddContents(attempt, caller, ShownIno(*answer), args.prefetch);
+  }
   return answer;
 }
 

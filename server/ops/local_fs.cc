@@ -228,6 +228,7 @@ void LocalFsImpl::Release(const Caller& caller, ReleaseArgs args, Done<Unit> don
   const Ino ino = removed.has_value() ? removed->ino : args.inode.ino;
   locks_->DropOpen(caller.session, ino, args.open);
   if (removed.has_value() && removed->last) reclaimer_.NoteReleased(ino);
+  if (args.accessed && !caller.read_only) driver_.NoteAccess(args.inode.ino);
   std::move(done)(Unit{});
 }
 

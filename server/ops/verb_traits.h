@@ -76,6 +76,13 @@ Ino AccessedIno(const Args& args) {
   }
 }
 
+// Contents may come with the attributes that it replies with, which are those of ShownIno.
+template <class V>
+inline constexpr bool kBringsContents = requires(const typename V::Args& args) { args.prefetch; };
+
+inline Ino ShownIno(const EntryReply& reply) { return reply.handle.ino; }
+inline Ino ShownIno(const AttrReply& reply) { return reply.attr.ino; }
+
 // The verb may take an inode's last name or cut its contents, so that there is something to free.
 template <class V>
 inline constexpr bool kFrees =

@@ -97,6 +97,7 @@ class WarmTest : public ::testing::Test {
 
   RealServer& server() { return *server_; }
   RealMount& mount() { return *mount_; }
+  const Relay& relay() const { return *relay_; }
   // The mount whose calls are counted.
   void Mount(const std::vector<std::string>& flags = {}) {
     mount_ = std::make_unique<RealMount>(relay_->address() + ":/default", flags);
@@ -208,6 +209,39 @@ TEST_F(WarmTest, SequentialReadIsAFewLargeCalls) {
   CallCounts calls = Run({"cat", "test $(cat $2/big | wc -c) -eq $((32 << 20))"});
   EXPECT_GE(calls["Read"], kMebibytes);
   EXPECT_LE(calls["Read"], 2 * kMebibytes);
+}
+
+// Once it shows that what is looked up is read, the contents come with the name.
+TEST_F(WarmTest, SmallFilesAreOneCallEach) {
+  RealMount maker(server().spec());
+  const Outcome made = RunShell("mkdir $1/d; for i in $(seq 200); do echo $i > $1/d/f$i; done",
+                                {maker.path()}, kLong);
+  ASSERT_EQ(made.status, 0) << made.output;
+  Mount();
+  CallCounts calls =
+      Run({"read each", "cd $2/d; for i in $(seq 200); do read x < f$i; test $x = $i; done"});
+  EXPECT_LE(calls["Read"], 50);
+  EXPECT_LE(calls["Lookup"], 210);
+  EXPECT_LE(calls["Open"] + calls["GetAttr"], 10);
+}
+
+// One writes and closes, the other opens and reads what was added: a write, and a look that brings
+// the contents.
+TEST_F(WarmTest, HandOffIsOneCallOfEach) {
+  constexpr int kTurns = 100;
+  RealMount writer(server().spec());
+  Mount();
+  const CallCounts before = relay().calls();
+  for (int i = 0; i < kTurns; ++i) {
+    const std::string record = std::to_string(1000 + i);
+    ASSERT_EQ(Append(writer / "f", record), 0);
+    const std::string all = Read(mount() / "f");
+    ASSERT_EQ(all.substr(4 * i), record);
+  }
+  CallCounts calls = CallsSince(before);
+  EXPECT_LE(calls["GetAttr"], kTurns + 10);
+  EXPECT_LE(calls["Read"], 10);
+  EXPECT_LE(calls["Open"] + calls["Lookup"], 10);
 }
 
 TEST_F(WarmTest, WithoutACacheTheSameCommandsAskEachTime) {

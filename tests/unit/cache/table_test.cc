@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
+
 namespace tarn::cache {
 namespace {
 
@@ -249,6 +251,41 @@ TEST_F(TableTest, SliceMayEndAtOnce) {
   table_.NoteUse(kFile.ino, 10);
   table_.EndSlice(kFile.ino);
   EXPECT_TRUE(table_.IsSliceOver(kFile.ino, 10));
+}
+
+TEST_F(TableTest, ContentsGoWithTheAttributesThatTheyCameWith) {
+  const auto read = [this] {
+    const auto data = table_.ReadContents(kFile.ino, 0, 100);
+    return data.has_value() ? data->ToString() : "nothing";
+  };
+  const Contents contents{kFile.ino, 0, Bytes::FromString("abc")};
+  Attr attr = AttrOf(kFile);
+  attr.size = 3;
+  table_.LearnContents(contents);  // of what is not known
+  EXPECT_EQ(read(), "nothing");
+  Attr newer = attr;
+  newer.version = 2;
+  const std::function<void()> ends[] = {
+      [&] { table_.DropAttr(kFile.ino); },
+      [&] { table_.Apply({kFile.ino, LeaseMode::kNone, {}}); },
+      [&] { table_.BeginChange(kFile.ino), table_.EndChange(kFile.ino); },
+      [&] { table_.Replace(attr); },
+      [&] { table_.Learn(kFile, newer); },
+      [&] { table_.TakeLease(kFile.ino); },
+      [&] { table_.Clear(); },
+  };
+  for (const auto& end : ends) {
+    table_.DropAttr(kFile.ino);
+    table_.Learn(kFile, attr);
+    table_.LearnContents(contents);
+    EXPECT_EQ(read(), "abc");
+    table_.Learn(kFile, attr);  // the same again
+    EXPECT_EQ(read(), "abc");
+    end();
+    EXPECT_EQ(read(), "nothing");
+    table_.Learn(kFile, attr);
+    EXPECT_EQ(read(), "nothing");
+  }
 }
 
 TEST_F(TableTest, NothingOfBeforeAClearIsBelieved) {

@@ -6,6 +6,7 @@
 
 #include "common/limits.h"
 #include "common/wire/kept.h"
+#include "common/wire/lease.h"
 #include "tests/support/expect.h"
 #include "tests/unit/transport/wire_samples.h"
 
@@ -112,6 +113,11 @@ TEST(WireValueTest, MadValuesAreRefused) {
   EXPECT_EQ(TakeWith<verbs::Write>([](auto& m) { m.set_offset(UINT64_MAX); }), Errno::kEINVAL);
   EXPECT_EQ(TakeWith<verbs::ReadDir>([](auto& m) { m.set_max_bytes(kReadDirMaxBytes + 1); }),
             Errno::kEINVAL);
+  EXPECT_EQ(TakeWith<verbs::Lookup>(
+                [](auto& m) { m.mutable_prefetch()->set_size(kPrefetchMaxBytes + 1); }),
+            Errno::kEINVAL);
+  EXPECT_EQ(TakeWith<verbs::GetAttr>([](auto& m) { m.mutable_prefetch()->set_size(UINT32_MAX); }),
+            Errno::kEINVAL);
   EXPECT_EQ(TakeWith<verbs::CopyRange>([](auto& m) { m.set_length(UINT64_MAX); }), Errno::kEINVAL);
 }
 
@@ -152,6 +158,35 @@ TEST(WireValueTest, ListingWithBadNameIsRefused) {
     message.mutable_entries(0)->set_name(name);
     ReadDirReply reply;
     EXPECT_ERROR(kEINVAL, wire::Take(message, reply)) << name;
+  }
+}
+
+TEST(WireValueTest, ContentsTravelWithTheNews) {
+  LeaseNews news;
+  v1::ReplyHeader without;
+  wire::Fill(news, without);
+  EXPECT_FALSE(wire::LeaseNewsOf(without).contents.has_value());
+  news.contents = Contents{Ino{7}, 4096, Bytes::FromString("content")};
+  v1::ReplyHeader header;
+  wire::Fill(news, header);
+  const LeaseNews taken = wire::LeaseNewsOf(header);
+  ASSERT_TRUE(taken.contents.has_value());
+  EXPECT_EQ(taken.contents->ino, Ino{7});
+  EXPECT_EQ(taken.contents->offset, 4096u);
+  EXPECT_EQ(taken.contents->data.ToString(), "content");
+}
+
+TEST(WireValueTest, EndOfAnOpenSaysWhetherItWasAnAccess) {
+  for (const bool accessed : {false, true}) {
+    const ReleaseArgs args{.inode = {Ino{7}, 9}, .open = OpenId{3}, .accessed = accessed};
+    v1::EndedOpen ended;
+    wire::Fill(args, ended);
+    EXPECT_EQ(wire::EndedOpenOf(ended).accessed, accessed);
+    v1::ReleaseRequest release;
+    wire::Fill(args, release);
+    ReleaseArgs taken;
+    ASSERT_OK(wire::Take(release, taken));
+    EXPECT_EQ(taken.accessed, accessed);
   }
 }
 
