@@ -58,6 +58,11 @@ inline constexpr uint32_t kBlockedLocksPerSession = 65'536;  // parked lock requ
 inline constexpr uint32_t kLocksPerSession = 65'536;         // EFS's own; ENOLCK beyond
 inline constexpr uint32_t kOpensPerSession = 1'048'576;      // ENFILE beyond
 inline constexpr uint32_t kEndedOpensPerRequest = 64;         // EINVAL beyond
+// What a fenced session answered is kept for so long, of so many in one file system; the oldest go
+// first.
+inline constexpr int64_t kFencedSessionKeptNanos = 24 * 3600 * kSecondNanos;
+inline constexpr uint32_t kFencedSessionsKept = 1'024;
+inline constexpr uint32_t kFormerRequestsMax = 8;  // of one request: EINVAL beyond
 inline constexpr uint32_t kSessionsMax = 4'096;
 inline constexpr uint32_t kSessionsPerPeer = 1'024;  // from one address
 // Opens of all sessions; beyond, who has more than the share gets ENFILE.
@@ -94,6 +99,8 @@ inline constexpr int64_t kOrphanMinAgeNanos = 5 * kSecondNanos;
 static_assert(kSessionsPerPeer < kSessionsMax && kOpensShare < kOpensPerSession);
 static_assert(kRequestBytesMax / kRequestShares > 16 * kMessageMaxBytes);
 static_assert(kHeartbeatNanos * 3 <= kSessionLifetimeNanos);
+// Whoever comes back from being given up finds its answers.
+static_assert(kFencedSessionKeptNanos > kSessionLifetimeSecondsMax * kSecondNanos);
 static_assert(kSessionLifetimeSecondsMin * kSecondNanos <= kSessionLifetimeNanos &&
               kSessionLifetimeNanos <= kSessionLifetimeSecondsMax * kSecondNanos);
 static_assert(kTransferMaxBytes % kBlockBytes == 0 && kBlockBytes >= 4096);

@@ -1,6 +1,7 @@
 // tarnd: options, then wiring, then service until SIGTERM. The only place that knows all classes.
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <csignal>
 #include <memory>
 #include <vector>
@@ -33,11 +34,13 @@ Result<FileSystems> OpenFileSystems(store::Registry& registry, const Limits& lim
     ASSIGN_OR_RETURN(auto store, registry.OpenStore(info.id));
     store->SetLimits(limits);
     ASSIGN_OR_RETURN(const auto sessions, store->LoadSessions());
+    const auto may_come_back = std::count_if(sessions.begin(), sessions.end(),
+                                             [](const auto& session) { return !session.fenced; });
     ops::LocalFsOptions options;
-    options.grace = !sessions.empty();
+    options.grace = may_come_back > 0;
     options.timing = timing;
     opened.push_back(ops::LocalFs::Make(std::move(store), clock, options));
-    LogInfo("file system {} ({}), {} sessions on record", info.name, info.id, sessions.size());
+    LogInfo("file system {} ({}), {} sessions on record", info.name, info.id, may_come_back);
   }
   return opened;
 }

@@ -26,8 +26,10 @@ Status Volume::Attach(std::shared_ptr<state::SessionTable> sessions,
                        .access_point = record.access_point,
                        .read_only = record.read_only,
                        .client_name = record.client_name,
-                       .opened = record.opened},
-                      StandingOf(record)});
+                       .opened = record.opened,
+                       .previous = record.previous},
+                      StandingOf(record),
+                      record.fenced_at});
   }
   sessions->AddVolume(*this, std::move(loaded));
   fs_.SetRecallSink([streams = std::move(streams)](SessionId id) { streams->Wake(id); });
@@ -48,16 +50,26 @@ void Volume::TellFenced(SessionId id) {
   streams_.End(id, {grpc::StatusCode::UNAUTHENTICATED, "the session was fenced: say Hello"});
 }
 
-Status Volume::Save(const state::SessionFacts& facts, state::Standing standing) {
+bool Volume::KeepsRepliesOf(SessionId previous, const state::SessionFacts& facts) const {
+  const auto record = store().FindSession(previous);
+  return record.ok() && record->has_value() && (*record)->fenced &&
+         (*record)->access_point == facts.access_point &&
+         (*record)->read_only == facts.read_only;
+}
+
+Status Volume::Save(const state::SessionFacts& facts, state::Standing standing, Timestamp now) {
+  const bool fenced = standing == state::Standing::kFenced;
   return store().PutSession({.id = facts.id,
                              .epoch = facts.epoch,
-                             .fenced = standing == state::Standing::kFenced,
+                             .fenced = fenced,
                              .read_only = facts.read_only,
                              .access_point = facts.access_point,
                              .root = facts.root,
                              .client_name = facts.client_name,
                              .opened = facts.opened,
-                             .silent = standing == state::Standing::kSilent});
+                             .silent = standing == state::Standing::kSilent,
+                             .fenced_at = fenced ? now : Timestamp{},
+                             .previous = facts.previous});
 }
 
 }  // namespace tarn::rpc

@@ -27,7 +27,12 @@ class Volume : public state::SessionVolume {
                 std::shared_ptr<EventStreams> streams);
   void Detach();
 
-  Status Save(const state::SessionFacts& facts, state::Standing standing) override;
+  // Whether `previous` was fenced, and what it did not answer may be asked again by a session with
+  // these facts. Not its root: that was found by a path, which may lead elsewhere since, and limits
+  // nothing (a handle's tag does, by the access point). May block.
+  bool KeepsRepliesOf(SessionId previous, const state::SessionFacts& facts) const;
+
+  Status Save(const state::SessionFacts& facts, state::Standing standing, Timestamp now) override;
   Status Forget(SessionId id) override { return store().DeleteSession(id); }
   void EndSession(SessionId id) override { fs_.EndSession(id); }
   void TellFenced(SessionId id) override;

@@ -186,6 +186,7 @@ Session::Phase Session::End(absl::AnyInvocable<void() &&> drained) {
     MutexLock lock(&mu_);
     before = std::exchange(phase_, Phase::kEnded);
     if (before == Phase::kEnded) return before;
+    ended_.store(true);
     if (running_ > 0) drained_ = std::move(drained);
   }
   if (drained) std::move(drained)();

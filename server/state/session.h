@@ -39,6 +39,7 @@ struct SessionFacts {
   bool read_only = false;
   std::string client_name;
   Timestamp opened;
+  SessionId previous;  // fenced, with its replies kept for this one; none: {}
 };
 
 // Takes the encoded answer to one arrival of a request; null: no answer was obtained, try again.
@@ -114,6 +115,8 @@ class Session {
   // perhaps at once. Returns the phase before; kEnded: somebody else ended it (`drained` is
   // dropped).
   Phase End(absl::AnyInvocable<void() &&> drained);
+  // True once it has ended: what still runs must change nothing any more. (Caller::session_ended)
+  const std::atomic<bool>& ended() const { return ended_; }
   // When it was last seen to stand in somebody's way (SessionTable::ExpireSilent); 0: never.
   void SetWanted(int64_t now_nanos) { wanted_nanos_.store(now_nanos, std::memory_order_relaxed); }
   // What its record says; for SessionTable, under its record_mu_.
@@ -158,6 +161,7 @@ class Session {
   std::atomic<int64_t> heard_nanos_;
   std::atomic<int64_t> wanted_nanos_ = 0;
   std::atomic<bool> caches_ = false;
+  std::atomic<bool> ended_ = false;  // as phase_ says, for those who must not take mu_
   std::atomic<uint64_t> last_event_ = 0;
   Standing standing_ = Standing::kLive;
 

@@ -24,16 +24,25 @@ Result<SessionId> RandomSessionId() {
 
 void SessionTable::AddVolume(SessionVolume& volume, std::vector<Loaded> loaded) {
   const int64_t now = clock_.BootNanos();
-  std::vector<SessionId> fenced;
+  std::deque<Fenced> fenced;
+  for (Loaded& one : loaded) {
+    one.facts.volume = &volume;
+    if (one.standing == Standing::kLive) continue;
+    if (one.standing == Standing::kSilent) {
+      one.fenced_at = clock_.Now();
+      const Status saved = volume.Save(one.facts, Standing::kFenced, one.fenced_at);
+      if (!saved.ok()) LogWarning("a session's record stays: {}", saved.error().message);
+    }
+    fenced.push_back({one.fenced_at, one.facts.id});
+  }
+  std::sort(fenced.begin(), fenced.end(),
+            [](const Fenced& a, const Fenced& b) { return a.since < b.since; });
   size_t waiting_for = 0;
   {
     MutexLock lock(&mu_);
+    fenced_[&volume] = std::move(fenced);
     for (Loaded& one : loaded) {
-      if (one.standing != Standing::kLive) {
-        fenced.push_back(one.facts.id);
-        continue;
-      }
-      one.facts.volume = &volume;
+      if (one.standing != Standing::kLive) continue;
       const SessionId id = one.facts.id;
       sessions_[id] =
           std::make_shared<Session>(std::move(one.facts), Session::Phase::kResumable, now);
@@ -41,7 +50,6 @@ void SessionTable::AddVolume(SessionVolume& volume, std::vector<Loaded> loaded) 
     }
     graces_[&volume] = {now + timing_.session_lifetime_nanos, waiting_for, waiting_for == 0};
   }
-  for (const SessionId id : fenced) (void)volume.Forget(id);
   if (waiting_for == 0) volume.EndGrace();
 }
 
@@ -100,7 +108,7 @@ Result<std::shared_ptr<Session>> SessionTable::Open(SessionFacts facts, const st
   ASSIGN_OR_RETURN(facts.id, RandomSessionId());
   facts.opened = clock_.Now();
   SessionVolume* const volume = facts.volume;
-  RETURN_IF_ERROR(volume->Save(facts, Standing::kLive));
+  RETURN_IF_ERROR(volume->Save(facts, Standing::kLive, facts.opened));
   auto session =
       std::make_shared<Session>(std::move(facts), Session::Phase::kActive, clock_.BootNanos());
   if (account != nullptr) session->SetPeer(account);
@@ -141,35 +149,38 @@ void SessionTable::OneLessToReclaim(SessionVolume& volume) {
 bool SessionTable::End(const std::shared_ptr<Session>& session, Ending ending) {
   SessionVolume* const volume = session->facts().volume;
   const SessionId id = session->facts().id;
+  const Timestamp now = clock_.Now();
   {
     MutexLock lock(&record_mu_);
+    if (session->standing() == Standing::kFenced) return false;
     if (ending == Ending::kFenced) {
       const Status saved = FaultHits(FaultPoint::kFenceBefore)
                                ? Status(Errno::kEIO)
-                               : volume->Save(session->facts(), Standing::kFenced);
+                               : volume->Save(session->facts(), Standing::kFenced, now);
       if (!saved.ok()) {
         LogError("session of {} cannot be fenced: {}", session->facts().client_name,
                  saved.error().message);
         return false;
       }
     }
-    session->SetStanding(Standing::kFenced);  // Record leaves it alone from now on
+    // Record, and whoever would end it as well, leave it alone from now on.
+    session->SetStanding(Standing::kFenced);
   }
   if (ending == Ending::kFenced) (void)FaultHits(FaultPoint::kFenceAfter);
   // Requests that still run may yet open or lock something: end once more after the last.
   const Session::Phase before = session->End([volume, id] { volume->EndSession(id); });
-  if (before == Session::Phase::kEnded) return false;
   volume->EndSession(id);
   {
     MutexLock lock(&mu_);
     sessions_.erase(id);
     absl::erase_if(nonces_, [id](const auto& entry) { return entry.second == id; });
+    if (ending == Ending::kFenced) fenced_[volume].push_back({now, id});
   }
-  const Status forgotten = volume->Forget(id);
-  if (!forgotten.ok()) LogWarning("a session's record stays: {}", forgotten.error().message);
   if (ending == Ending::kFenced) {
     LogWarning("fenced {}", session->facts().client_name);
     volume->TellFenced(id);
+  } else if (Status forgotten = volume->Forget(id); !forgotten.ok()) {
+    LogWarning("a session's record stays: {}", forgotten.error().message);
   }
   if (before != Session::Phase::kActive) OneLessToReclaim(*volume);
   return true;
@@ -180,9 +191,10 @@ void SessionTable::Goodbye(SessionId id, uint32_t epoch) {
   if (session != nullptr) End(session, Ending::kGoodbye);
 }
 
-void SessionTable::Replace(SessionId previous, const SessionVolume& volume) {
+void SessionTable::Replace(SessionId previous, SessionVolume& volume) {
   const std::shared_ptr<Session> session = Lookup(previous);
-  if (session == nullptr || session->facts().volume != &volume) return;
+  if (session == nullptr) return (void)volume.Forget(previous);  // else it goes with its day
+  if (session->facts().volume != &volume) return;
   LogInfo("session of {} is replaced", session->facts().client_name);
   End(session, Ending::kGoodbye);
 }
@@ -202,7 +214,7 @@ void SessionTable::Fence(SessionId holder) {
 void SessionTable::Record(Session& session, Standing standing) {
   MutexLock lock(&record_mu_);
   if (session.standing() == standing || session.standing() == Standing::kFenced) return;
-  const Status saved = session.facts().volume->Save(session.facts(), standing);
+  const Status saved = session.facts().volume->Save(session.facts(), standing, clock_.Now());
   if (saved.ok()) {
     session.SetStanding(standing);
   } else {
@@ -230,6 +242,26 @@ void SessionTable::Tick() {
   for (const std::shared_ptr<Session>& session : doomed) End(session, Ending::kFenced);
   for (const std::shared_ptr<Session>& session : all) {
     Record(*session, IsSilent(*session) ? Standing::kSilent : Standing::kLive);
+  }
+  ForgetFenced();
+}
+
+void SessionTable::ForgetFenced() {
+  const int64_t now = clock_.Now().ns;
+  std::vector<std::pair<SessionVolume*, SessionId>> old;
+  {
+    MutexLock lock(&mu_);
+    for (auto& [volume, fenced] : fenced_) {
+      while (!fenced.empty() && (fenced.size() > kFencedSessionsKept ||
+                                 now - fenced.front().since.ns > kFencedSessionKeptNanos)) {
+        old.emplace_back(volume, fenced.front().id);
+        fenced.pop_front();
+      }
+    }
+  }
+  for (const auto& [volume, id] : old) {
+    const Status forgotten = volume->Forget(id);
+    if (!forgotten.ok()) LogWarning("a session's record stays: {}", forgotten.error().message);
   }
 }
 

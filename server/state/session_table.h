@@ -3,10 +3,14 @@
 // A silent session keeps what it holds until it is in somebody's way or a day passes (the courteous
 // server). A restart brings the sessions on record back as resumable; a volume's grace period ends
 // when all of them have reclaimed, or after one lifetime, and who has not is fenced first. Sessions
-// that their records say were silent are finished off at once instead of being waited for.
+// that their records say were silent are fenced at once instead of being waited for.
+//
+// A fenced session stays on record, with its kept replies, for the session that follows it: for a
+// day, and only so many of a volume (limits.h). Goodbye and Replace leave nothing.
 #pragma once
 
 #include <atomic>
+#include <deque>
 #include <memory>
 #include <string>
 #include <vector>
@@ -25,9 +29,9 @@ namespace tarn::state {
 class SessionVolume {
  public:
   virtual ~SessionVolume() = default;
-  // Puts the session on record, durably. Errors: EIO, ENOSPC.
-  virtual Status Save(const SessionFacts& facts, Standing standing) = 0;
-  // Takes it off the record.
+  // Puts the session on record, durably; `now` is kept with kFenced. Errors: EIO, ENOSPC.
+  virtual Status Save(const SessionFacts& facts, Standing standing, Timestamp now) = 0;
+  // Takes it off the record, with its kept replies.
   virtual Status Forget(SessionId id) = 0;
   // Drops its opens, locks and leases. Idempotent.
   virtual void EndSession(SessionId id) = 0;
@@ -49,11 +53,11 @@ class SessionTable {
   // Of the requests of all sessions.
   RequestBudget& budget() { return budget_; }
 
-  // Before serving: a volume with the sessions found on its record; all but the live ones are
-  // finished off.
+  // Before serving: a volume with the sessions found on its record; the silent ones are fenced.
   struct Loaded {
     SessionFacts facts;
     Standing standing = Standing::kLive;
+    Timestamp fenced_at;  // with kFenced
   };
   void AddVolume(SessionVolume& volume, std::vector<Loaded> loaded);
 
@@ -66,16 +70,17 @@ class SessionTable {
   Result<std::shared_ptr<Session>> Open(SessionFacts facts, const std::string& nonce,
                                         const std::string& peer = "");
 
-  // Hello with a previous session; null: gone, or it belongs to another volume. Afterwards its
-  // phase is kActive, or kReclaiming if it must reclaim first.
+  // Hello with a previous session; null: it has ended (Session::ended, if it ever was here), or
+  // belongs to another volume. Afterwards its phase is kActive, or kReclaiming if it must reclaim
+  // first.
   std::shared_ptr<Session> Resume(SessionId previous, const SessionVolume& volume,
                                   const std::string& peer = "");
   // It has reclaimed all that it held. Ends the grace period with the last. May block.
   void Reclaimed(Session& session);
 
-  // Hello in place of a previous session, whose client is dead: drops all that it holds. Without
-  // effect if it is gone, or belongs to another volume. May block.
-  void Replace(SessionId previous, const SessionVolume& volume);
+  // Hello in place of a previous session, whose client is dead: drops all that it holds, or has
+  // left. Without effect if it belongs to another volume. May block.
+  void Replace(SessionId previous, SessionVolume& volume);
 
   // Goodbye: drops all that it holds. May block.
   void Goodbye(SessionId id, uint32_t epoch);
@@ -88,7 +93,8 @@ class SessionTable {
   void Fence(SessionId holder);
 
   // To be called about once a second: ends grace periods, fences sessions that are in the way or
-  // silent for a day, puts on record who has become silent or is heard again. May block.
+  // silent for a day, puts on record who has become silent or is heard again, forgets what was
+  // fenced long ago, or too much of it. May block.
   void Tick();
 
   // Nothing is admitted any more and waiting requests are dropped, unanswered: their clients will
@@ -106,10 +112,15 @@ class SessionTable {
     bool over = true;
   };
   enum class Ending : uint8_t { kGoodbye, kFenced };
+  struct Fenced {
+    Timestamp since;
+    SessionId id;
+  };
 
   std::shared_ptr<Session> Lookup(SessionId id) const;
   // False: could not be put on record, or somebody else ends it.
   bool End(const std::shared_ptr<Session>& session, Ending ending);
+  void ForgetFenced();
   // Puts on record whether the session is silent.
   void Record(Session& session, Standing standing);
   void OneLessToReclaim(SessionVolume& volume);
@@ -128,6 +139,8 @@ class SessionTable {
   absl::flat_hash_map<SessionId, std::shared_ptr<Session>> sessions_ ABSL_GUARDED_BY(mu_);
   absl::flat_hash_map<std::string, SessionId> nonces_ ABSL_GUARDED_BY(mu_);
   absl::flat_hash_map<SessionVolume*, Grace> graces_ ABSL_GUARDED_BY(mu_);
+  // What is on record only; the oldest first.
+  absl::flat_hash_map<SessionVolume*, std::deque<Fenced>> fenced_ ABSL_GUARDED_BY(mu_);
 };
 
 }  // namespace tarn::state

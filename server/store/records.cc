@@ -137,6 +137,9 @@ std::string EncodeSession(const SessionRecord& session) {
   m.set_client_name(session.client_name);
   m.set_opened(session.opened.ns);
   m.set_silent(session.silent);
+  m.set_fenced_at(session.fenced_at.ns);
+  m.set_previous_high(session.previous.high);
+  m.set_previous_low(session.previous.low);
   return m.SerializeAsString();
 }
 
@@ -153,6 +156,8 @@ Result<SessionRecord> DecodeSession(SessionId id, std::string_view bytes) {
   session.client_name = std::move(*m.mutable_client_name());
   session.opened.ns = m.opened();
   session.silent = m.silent();
+  session.fenced_at.ns = m.fenced_at();
+  session.previous = {m.previous_high(), m.previous_low()};
   return session;
 }
 

@@ -59,6 +59,7 @@ class StoreImpl : public Store {
   }
 
   Result<std::vector<SessionRecord>> LoadSessions() override;
+  Result<std::optional<SessionRecord>> FindSession(SessionId id) override;
   Status PutSession(const SessionRecord& record) override;
   Status DeleteSession(SessionId id) override;
   Result<std::optional<KeptReply>> FindKeptReply(SessionId session, uint32_t slot) override;
@@ -190,6 +191,13 @@ Result<std::vector<SessionRecord>> StoreImpl::LoadSessions() {
   }
   RETURN_IF_ERROR(it->status());
   return sessions;
+}
+
+Result<std::optional<SessionRecord>> StoreImpl::FindSession(SessionId id) {
+  ASSIGN_OR_RETURN(auto value, core_.kv->Get(Family::kSession, SessionKey(id), Tier::kMayBlock));
+  if (!value) return std::optional<SessionRecord>();
+  ASSIGN_OR_RETURN(SessionRecord session, DecodeSession(id, value->view));
+  return std::optional<SessionRecord>(std::move(session));
 }
 
 Status StoreImpl::PutSession(const SessionRecord& record) {

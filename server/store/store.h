@@ -54,6 +54,8 @@ struct SessionRecord {
   std::string client_name;
   Timestamp opened;
   bool silent = false;  // it was, when this was written
+  Timestamp fenced_at;  // with `fenced`
+  SessionId previous;   // the fenced session of the same client that it follows; none: {}
 };
 
 // A mutation's encoded reply, kept so that a retry after a restart is answered from it.
@@ -128,8 +130,9 @@ class Store {
   virtual ScrubReport Scrub(const ScrubPace& pace) = 0;
 
   virtual Result<std::vector<SessionRecord>> LoadSessions() = 0;
+  virtual Result<std::optional<SessionRecord>> FindSession(SessionId id) = 0;
   virtual Status PutSession(const SessionRecord& record) = 0;  // durable when it returns
-  virtual Status DeleteSession(SessionId id) = 0;              // with its kept replies
+  virtual Status DeleteSession(SessionId id) = 0;  // with its kept replies, in one batch
   virtual Result<std::optional<KeptReply>> FindKeptReply(SessionId session, uint32_t slot) = 0;
 };
 

@@ -14,6 +14,7 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
+using ::testing::SizeIs;
 
 class ManualClock final : public Clock {
  public:
@@ -25,7 +26,7 @@ class ManualClock final : public Clock {
 // Remembers what it was told, in order.
 class FakeVolume final : public SessionVolume {
  public:
-  Status Save(const SessionFacts& facts, Standing standing) override {
+  Status Save(const SessionFacts& facts, Standing standing, Timestamp now) override {
     if (fail_save) return Error(Errno::kEIO, "no disk");
     log.push_back(standing == Standing::kFenced   ? "fence"
                   : standing == Standing::kSilent ? "silent"
@@ -34,6 +35,7 @@ class FakeVolume final : public SessionVolume {
   }
   Status Forget(SessionId id) override {
     log.push_back("forget");
+    forgotten.push_back(id);
     return Ok();
   }
   void EndSession(SessionId id) override { log.push_back("end"); }
@@ -41,6 +43,7 @@ class FakeVolume final : public SessionVolume {
   void EndGrace() override { log.push_back("end grace"); }
 
   std::vector<std::string> log;
+  std::vector<SessionId> forgotten;
   bool fail_save = false;
 };
 
@@ -366,10 +369,75 @@ TEST_F(SessionTableTest, GoodbyeBeforeReclaimCountsAsReclaimed) {
   EXPECT_EQ(volume_.log.back(), "end grace");
 }
 
-TEST_F(SessionTableTest, FencedRecordsAreFinishedOff) {
+TEST_F(SessionTableTest, FencedRecordsStayButAreNotResumed) {
   StartAfterRestart({OnRecord(1, Standing::kFenced)});
-  EXPECT_THAT(volume_.log, ElementsAre("forget", "end grace"));
+  EXPECT_THAT(volume_.log, ElementsAre("end grace"));
   EXPECT_EQ(table_.Resume({1, 1}, volume_), nullptr);
+}
+
+// ---- what was fenced ----
+
+TEST_F(SessionTableTest, FencedSessionIsForgottenAfterADay) {
+  StartFresh();
+  const SessionId id = Open()->facts().id;
+  table_.Fence(id);
+  clock_.boot += kFencedSessionKeptNanos;
+  table_.Tick();
+  EXPECT_THAT(volume_.forgotten, IsEmpty());
+  clock_.boot += 1;
+  table_.Tick();
+  EXPECT_THAT(volume_.forgotten, ElementsAre(id));
+  table_.Tick();
+  EXPECT_THAT(volume_.forgotten, SizeIs(1));
+}
+
+TEST_F(SessionTableTest, DayOfAFencedSessionGoesOnOverARestart) {
+  clock_.boot = 2 * kFencedSessionKeptNanos;
+  auto younger = OnRecord(1, Standing::kFenced), older = OnRecord(2, Standing::kFenced);
+  younger.fenced_at.ns = clock_.boot - kFencedSessionKeptNanos + kSecondNanos;
+  older.fenced_at.ns = clock_.boot - kFencedSessionKeptNanos - 1;
+  // Of the third an older server did not say when.
+  StartAfterRestart({younger, older, OnRecord(3, Standing::kFenced)});
+  table_.Tick();
+  EXPECT_THAT(volume_.forgotten, ElementsAre(SessionId{1, 3}, SessionId{1, 2}));
+  clock_.boot += kSecondNanos + 1;
+  table_.Tick();
+  EXPECT_EQ(volume_.forgotten.back(), (SessionId{1, 1}));
+}
+
+TEST_F(SessionTableTest, OldestOfTooManyFencedSessionsAreForgotten) {
+  StartFresh();
+  std::vector<SessionId> fenced;
+  for (uint32_t i = 0; i < kFencedSessionsKept + 2; ++i) {
+    fenced.push_back(Open(std::to_string(i))->facts().id);
+    table_.Fence(fenced.back());
+  }
+  table_.Tick();
+  EXPECT_THAT(volume_.forgotten, ElementsAre(fenced[0], fenced[1]));
+}
+
+TEST_F(SessionTableTest, GoodbyeAndReplaceKeepNothing) {
+  StartFresh();
+  const SessionId left = Open("a")->facts().id;
+  const SessionId replaced = Open("b")->facts().id;
+  const SessionId fenced = Open("c")->facts().id;
+  table_.Goodbye(left, 1);
+  table_.Replace(replaced, volume_);
+  table_.Fence(fenced);
+  EXPECT_THAT(volume_.forgotten, ElementsAre(left, replaced));
+  table_.Replace(fenced, volume_);
+  EXPECT_EQ(volume_.forgotten.back(), fenced);
+}
+
+// What still runs then must not change anything (Caller::session_ended).
+TEST_F(SessionTableTest, EndIsKnownBeforeTheSessionCannotBeResumed) {
+  StartFresh();
+  const auto session = Open();
+  Begin(*session, {0, 1}, kMutation);
+  EXPECT_FALSE(session->ended());
+  table_.Fence(session->facts().id);
+  EXPECT_EQ(table_.Resume(session->facts().id, volume_), nullptr);
+  EXPECT_TRUE(session->ended());
 }
 
 TEST_F(SessionTableTest, ResumeOnAnotherVolumeIsRefused) {
@@ -418,9 +486,9 @@ TEST_F(SessionTableTest, SilenceIsPutOnRecordAndTakenOffWhenHeardAgain) {
   EXPECT_THAT(volume_.log, ElementsAre("silent", "save"));
 }
 
-TEST_F(SessionTableTest, SilentSessionOnRecordIsFinishedOffNotWaitedFor) {
+TEST_F(SessionTableTest, SilentSessionOnRecordIsFencedNotWaitedFor) {
   StartAfterRestart({OnRecord(1, Standing::kSilent)});
-  EXPECT_THAT(volume_.log, ElementsAre("forget", "end grace"));
+  EXPECT_THAT(volume_.log, ElementsAre("fence", "end grace"));
   EXPECT_EQ(table_.Resume({1, 1}, volume_), nullptr);
 }
 

@@ -37,6 +37,12 @@ class FsckTest : public ::testing::TestWithParam<Engine> {
     SessionRecord session;
     session.id = {1, 2};
     ASSERT_OK(store->PutSession(session));
+    session.id = {3, 4};
+    session.fenced = true;
+    ASSERT_OK(store->PutSession(session));
+    auto txn = store->Begin(Tier::kMayBlock, nullptr);
+    txn->KeepReply(session.id, 0, {1, 2, "r"});
+    ASSERT_OK(txn->Commit());
     file_data_ = tree.Get(file_.ino).data;
     identity_ = store->identity();
   }

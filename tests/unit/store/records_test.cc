@@ -83,9 +83,10 @@ TEST(RecordsTest, SmallRecordsAreGoldenAndComeBack) {
 }
 
 TEST(RecordsTest, SessionIsGoldenAndComesBack) {
-  const SessionRecord session{{1, 2}, 3, true, true, 4, Ino{5}, "host", {6}, true};
+  const SessionRecord session{{1, 2}, 3, true, true, 4, Ino{5}, "host", {6}, true, {7}, {8, 9}};
+  const std::string older = "0803100118012004280532" "04686f73743906000000000000004001";
   EXPECT_EQ(Hex(EncodeSession(session)),
-            "0803100118012004280532" "04686f73743906000000000000004001");
+            older + "490700000000000000" "510800000000000000" "590900000000000000");
   ASSERT_OK_AND_ASSIGN(const SessionRecord back, DecodeSession({1, 2}, EncodeSession(session)));
   EXPECT_EQ(back.id, session.id);
   EXPECT_EQ(back.epoch, 3u);
@@ -96,6 +97,13 @@ TEST(RecordsTest, SessionIsGoldenAndComesBack) {
   EXPECT_EQ(back.client_name, "host");
   EXPECT_EQ(back.opened, Timestamp{6});
   EXPECT_TRUE(back.silent);
+  EXPECT_EQ(back.fenced_at, Timestamp{7});
+  EXPECT_EQ(back.previous, (SessionId{8, 9}));
+  // One that was written before these were kept.
+  SessionRecord plain = session;
+  plain.fenced_at = {};
+  plain.previous = {};
+  EXPECT_EQ(Hex(EncodeSession(plain)), older);
 }
 
 TEST(RecordsTest, IdentityIsGoldenAndComesBack) {

@@ -153,6 +153,29 @@ TEST_P(StoreTest, SessionsComeBackWithoutTheirReplies) {
   EXPECT_FALSE(box_->FindKeptReply({2, 2}, 3).value().has_value());
 }
 
+TEST_P(StoreTest, FencedSessionKeepsItsRepliesUntilItIsDeleted) {
+  SessionRecord session;
+  session.id = {1, 2};
+  session.previous = {3, 4};
+  ASSERT_OK(box_->PutSession(session));
+  auto txn = box_.Begin();
+  txn->KeepReply(session.id, 5, {6, 7, "r"});
+  ASSERT_OK(txn->Commit());
+  session.fenced = true;
+  session.fenced_at = {8};
+  ASSERT_OK(box_->PutSession(session));
+  box_.Reopen();
+  ASSERT_OK_AND_ASSIGN(const auto found, box_->FindSession({1, 2}));
+  ASSERT_TRUE(found.has_value());
+  EXPECT_TRUE(found->fenced);
+  EXPECT_EQ(found->fenced_at, Timestamp{8});
+  EXPECT_EQ(found->previous, (SessionId{3, 4}));
+  EXPECT_EQ(box_->FindKeptReply({1, 2}, 5).value()->reply, "r");
+  ASSERT_OK(box_->DeleteSession({1, 2}));
+  EXPECT_FALSE(box_->FindSession({1, 2}).value().has_value());
+  EXPECT_FALSE(box_->FindKeptReply({1, 2}, 5).value().has_value());
+}
+
 INSTANTIATE_TEST_SUITE_P(Engines, StoreTest, ::testing::Values(Engine::kMem, Engine::kRocks),
                          EngineName);
 
