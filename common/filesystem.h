@@ -14,6 +14,7 @@
 // Thread safety: all verbs may be called from any thread at once.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <optional>
 #include <string>
@@ -38,6 +39,17 @@ struct RequestId {
   bool operator==(const RequestId&) const = default;
 };
 
+// What a request was under sessions of the same client that were fenced before they answered it.
+struct FormerRequest {
+  SessionId session;
+  RequestId request;
+  bool operator==(const FormerRequest&) const = default;
+};
+struct Formerly {
+  SessionId previous;  // the one that the caller's session follows; none: {}
+  std::vector<FormerRequest> requests;  // the latest first
+};
+
 // On whose behalf a verb runs. The front of the server fills in the session's part and applies its
 // identity rule, so that rules see only the identity that counts.
 struct Caller {
@@ -53,6 +65,11 @@ struct Caller {
   std::optional<RequestId> request;  // nullopt: no replay is possible (in-process callers)
   // The server cannot tell from memory whether it has seen this request: look for a kept reply.
   bool maybe_replay = false;
+  // The same for sessions before this one; null: it was never asked there.
+  std::shared_ptr<const Formerly> formerly;
+  // Becomes true for ever when the session ends, before another one follows it: what is asked in
+  // its name changes nothing any more. Null: it does not end.
+  std::shared_ptr<const std::atomic<bool>> session_ended;
   std::shared_ptr<Cancellation> cancellation;  // null: cannot be cancelled
   // How long the call may wait for a server that is away; then it fails with EIO, and may take
   // effect later all the same. 0: for ever.

@@ -111,6 +111,8 @@ void Fill(const Caller& from, v1::Caller& to);
 Status Take(const v1::Caller& from, Caller& to);
 void Fill(const ReleaseArgs& from, v1::EndedOpen& to);
 ReleaseArgs EndedOpenOf(const v1::EndedOpen& from);
+void Fill(const FormerRequest& from, v1::FormerRequest& to);
+FormerRequest FormerRequestOf(const v1::FormerRequest& from);
 void Fill(const SetLockArgs& from, v1::ReclaimLock& to);
 Status Take(const v1::ReclaimLock& from, SetLockArgs& to);
 Result<OpenAccess> OpenAccessOf(uint32_t from);

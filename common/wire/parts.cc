@@ -139,6 +139,16 @@ ReleaseArgs EndedOpenOf(const v1::EndedOpen& from) {
   return to;
 }
 
+void Fill(const FormerRequest& from, v1::FormerRequest& to) {
+  Fill(from.session, *to.mutable_session());
+  to.set_slot(from.request.slot);
+  to.set_sequence(from.request.sequence);
+}
+
+FormerRequest FormerRequestOf(const v1::FormerRequest& from) {
+  return {SessionIdOf(from.session()), {from.slot(), from.sequence()}};
+}
+
 void Fill(const SetLockArgs& from, v1::ReclaimLock& to) {
   FillOpened(from, to);
   to.set_owner(Raw(from.owner));

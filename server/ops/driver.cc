@@ -8,6 +8,13 @@
 #include "common/siphash.h"
 
 namespace tarn::ops {
+namespace {
+
+bool IsReplyTo(const std::optional<store::KeptReply>& kept, RequestId request, uint8_t verb) {
+  return kept.has_value() && kept->sequence == request.sequence && kept->verb == verb;
+}
+
+}  // namespace
 
 Handle Driver::MakeHandle(Ino ino, uint64_t access_point) const {
   // Tags never leave for another machine's arithmetic: only this server makes and checks them, but
@@ -107,6 +114,48 @@ void Driver::AddContents(Attempt& attempt, const Caller& caller, Ino ino, const 
 
 void Driver::NoteAccess(Ino ino) {
   if (!leases_.in_grace()) TouchSoon(ino, store::Tier::kMemoryOnly);
+}
+
+// ---- kept replies ----
+
+Result<std::optional<store::KeptReply>> Driver::LookUpKept(const Caller& caller, uint8_t verb,
+                                                           const LatchSet::Ranks& named) {
+  if (caller.maybe_replay) {
+    ASSIGN_OR_RETURN(auto kept, store_.FindKeptReply(caller.session, caller.request->slot));
+    if (IsReplyTo(kept, *caller.request, verb)) return kept;
+  }
+  if (caller.formerly == nullptr) return std::optional<store::KeptReply>();
+  LatchSet latches(latches_, LatchSet::Mode::kExclusive, LatchSet::Patience::kLong, named);
+  latches.Acquire();
+  ASSIGN_OR_RETURN(auto kept, LookUpFormer(*caller.formerly, verb));
+  if (kept.has_value() && !HasEnded(caller)) {
+    auto txn = Begin(store::Tier::kMayBlock, latches);
+    txn->KeepReply(caller.session, caller.request->slot,
+                   {caller.request->sequence, verb, kept->reply});
+    // Should this fail, a retry finds the former one, as long as that is kept.
+    (void)txn->Commit();
+  }
+  return kept;
+}
+
+Result<std::optional<store::KeptReply>> Driver::LookUpFormer(const Formerly& formerly,
+                                                             uint8_t verb) {
+  SessionId session = formerly.previous;
+  auto former = formerly.requests.begin();
+  while (session != SessionId{} && former != formerly.requests.end()) {
+    if (former->session == session) {
+      ASSIGN_OR_RETURN(auto kept, store_.FindKeptReply(session, former->request.slot));
+      if (IsReplyTo(kept, former->request, verb)) return kept;
+      ++former;
+    }
+    // Read after the reply: they are deleted together, so if this is there that was not there.
+    ASSIGN_OR_RETURN(const auto record, store_.FindSession(session));
+    if (!record.has_value()) {
+      return Error(Errno::kEIO, "it is not known any more what became of it in a former session");
+    }
+    session = record->previous;
+  }
+  return std::optional<store::KeptReply>();
 }
 
 bool Driver::AccessIsDue(store::Txn& txn, Ino ino) {

@@ -10,6 +10,18 @@
 // opened; keeps replies of mutations with their change and answers replays from them; records
 // access times (at once where memory allows, else on the pool; never failing the read).
 //
+// A session's end: no request of it commits once Caller::session_ended is true. What was asked in
+// it and not answered may be asked again by the session that follows it (Caller::formerly), and is
+// done once, wherever. For be A an attempt in the former session's name, and L the look for its
+// kept reply in the new one's name. The former session has ended before the new one was opened
+// (SessionTable::Resume; or with an earlier run of the server, of which nothing runs any more): so
+// before L. Both have the same arguments, and hold the latches of the inodes that these name,
+// exclusively: A from before it asks whether its session has ended until its batch is written, L
+// while it looks. So either A is over when L begins, which then finds what A has written; or A
+// begins when L is over, sees that its session has ended, and writes nothing. Hence what L does not
+// find was not applied, and never will be. The same holds for several former sessions, which have
+// all ended before L.
+//
 // Leases (ops/leases.h): before a commit it asks whether others hold what the transaction changes.
 // If so nothing is committed, and the call is parked and run again from the start once they have
 // given it back. What a verb grants is read off its traits, under the latches of the attempt. So no
@@ -99,6 +111,10 @@ class Driver {
   template <class V>
   Status Commit(Attempt& attempt, const Caller& caller, const typename V::Args& args,
                 const Result<typename V::Reply>& answer, Turn& turn);
+  // Whether the caller's session has ended. Asked under the latches of what is to be stored.
+  static bool HasEnded(const Caller& caller) {
+    return caller.session_ended != nullptr && caller.session_ended->load();
+  }
   // On the pool: the kept reply of a replay, or an attempt that may block.
   template <class V, class Rule>
   void RunToEnd(Call<V, Rule> call);
@@ -116,9 +132,19 @@ class Driver {
   // Grants what is held already of what was changed.
   void GrantChanged(const Caller& caller, const state::LeaseChanges& changes,
                     absl::Span<const Attr> directories, Ino also, Want want);
+  // The kept reply, with the open that it speaks of pinned for the caller; nullopt: there is none,
+  // or it made what is gone with a former session, so that it is to be made again.
   template <class V>
   std::optional<Result<typename V::Reply>> FindKept(const Caller& caller,
-                                                    const typename V::Args& args);
+                                                    const typename V::Args& args,
+                                                    const LatchSet::Ranks& named);
+  // What was kept for the request under its slot, or under those of former sessions (then it is
+  // kept under this one as well). `named`: of the inodes in its arguments. Errors: EIO (also: it is
+  // not known any more what became of it).
+  Result<std::optional<store::KeptReply>> LookUpKept(const Caller& caller, uint8_t verb,
+                                                     const LatchSet::Ranks& named);
+  // REQUIRES: the latches of `named` are held.
+  Result<std::optional<store::KeptReply>> LookUpFormer(const Formerly& formerly, uint8_t verb);
   // Records an access. False: not possible on this tier.
   bool Touch(Ino ino, store::Tier tier);
   void TouchSoon(Ino ino, store::Tier tier);

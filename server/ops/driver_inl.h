@@ -94,6 +94,7 @@ Status Driver::Commit(Attempt& attempt, const Caller& caller, const typename V::
     if (attempt.latches.missed() || !leases_.MayChange(caller, changes, turn)) {
       return Errno::kBlocked;
     }
+    if (HasEnded(caller)) return Error(Errno::kEBADF, "the session has ended");
     Attrs directories;
     if (caller.leases != nullptr) directories = DirectoriesOf(attempt.txn, changes);
     bool pinned = false;

@@ -14,7 +14,8 @@ void Driver::Run(const Caller& caller, typename V::Args args, Done<typename V::R
   LatchSet::Ranks wanted;
   ForEachHandle(args,
                 [&](Handle handle) { wanted.push_back(Latches::RankOf(handle.ino)); });
-  const bool replay = V::kMutates && caller.maybe_replay && caller.request.has_value();
+  const bool replay = V::kMutates && caller.request.has_value() &&
+                      (caller.maybe_replay || caller.formerly != nullptr);
   const bool for_grace = AwaitsGrace<V>(caller, args);
   Turn turn(leases_);
   if (!replay && !for_grace) {
@@ -72,7 +73,7 @@ template <class V, class Rule>
 void Driver::RunToEnd(Call<V, Rule> call) {
   if constexpr (V::kMutates) {
     if (call.replay) {
-      auto kept = FindKept<V>(call.caller, call.args);
+      auto kept = FindKept<V>(call.caller, call.args, call.wanted);
       if (kept.has_value()) return std::move(call.done)(*std::move(kept));
     }
     if (AwaitsGrace<V>(call.caller, call.args)) return Park(std::move(call), true);
@@ -91,13 +92,11 @@ void Driver::RunToEnd(Call<V, Rule> call) {
 
 template <class V>
 std::optional<Result<typename V::Reply>> Driver::FindKept(const Caller& caller,
-                                                          const typename V::Args& args) {
-  auto kept = store_.FindKeptReply(caller.session, caller.request->slot);
+                                                          const typename V::Args& args,
+                                                          const LatchSet::Ranks& named) {
+  auto kept = LookUpKept(caller, VerbNumber<V>(), named);
   if (!kept.ok()) return kept.error();
-  if (!kept->has_value() || (*kept)->sequence != caller.request->sequence ||
-      (*kept)->verb != VerbNumber<V>()) {
-    return std::nullopt;
-  }
+  if (!kept->has_value()) return std::nullopt;
   auto reply = wire::DecodeKept<typename V::Reply>((*kept)->reply);
   if constexpr (kOpens<V>) {
     if (reply.ok()) {
@@ -106,6 +105,11 @@ std::optional<Result<typename V::Reply>> Driver::FindKept(const Caller& caller,
       LatchSet latches(latches_, LatchSet::Mode::kShared, LatchSet::Patience::kLong,
                        {Latches::RankOf(ino)});
       latches.Acquire();
+      if constexpr (std::same_as<V, verbs::CreateTmp>) {
+        // But nobody else ever saw this one, so another is as good.
+        const auto inode = Begin(store::Tier::kMayBlock, latches)->GetInode(ino);
+        if (inode.ok() && !inode->has_value()) return std::nullopt;
+      }
       auto pinned = opens_.Add(caller.session, args.open, {ino, args.access});
       if (!pinned.ok()) return pinned.error();
     }

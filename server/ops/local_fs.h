@@ -44,7 +44,7 @@ class LocalFs : public FileSystem {
   // ---- sessions (called by the front, which owns their life) ----
   // Drops all opens, locks and leases of a session that has ended or was fenced, and its parked
   // requests (kBlocked); grants what waited. Its id must not be used again: late calls of it get no
-  // open (EBADF).
+  // open, and change nothing if they say that it has ended (Caller::session_ended): EBADF.
   virtual void EndSession(SessionId session) = 0;
   // Restores an open after a restart. Errors: ESTALE (the inode is gone), EBADF (wrong handle).
   virtual Status ReclaimOpen(const Caller& caller, Handle inode, OpenId open,

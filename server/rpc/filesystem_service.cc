@@ -56,14 +56,27 @@ Status DecodeRequest(const grpc::ByteBuffer& request, typename wire::WireOf<V>::
   }
 }
 
+std::shared_ptr<const Formerly> FormerlyOf(const v1::RequestHeader& header,
+                                           const state::SessionFacts& facts) {
+  if (header.former_size() == 0) return nullptr;
+  auto formerly = std::make_shared<Formerly>(Formerly{.previous = facts.previous});
+  for (const v1::FormerRequest& former : header.former()) {
+    formerly->requests.push_back(wire::FormerRequestOf(former));
+  }
+  return formerly;
+}
+
 // Adds to the identity what the session and its slot say.
-void Complete(Caller& caller, const state::SessionFacts& facts, RequestId id,
-              Session::Admitted& admitted) {
+void Complete(Caller& caller, const std::shared_ptr<Session>& session,
+              const v1::RequestHeader& header, RequestId id, Session::Admitted& admitted) {
+  const state::SessionFacts& facts = session->facts();
   caller.session = facts.id;
+  caller.session_ended = {session, &session->ended()};
   caller.access_point = facts.access_point;
   caller.read_only = facts.read_only;
   caller.request = id;
   caller.maybe_replay = admitted.maybe_replay;
+  caller.formerly = FormerlyOf(header, facts);
   caller.cancellation = std::move(admitted.cancellation);
 }
 
@@ -72,13 +85,24 @@ void Complete(Caller& caller, const state::SessionFacts& facts, RequestId id,
 bool Waits(const v1::SetLockRequest& request) { return request.wait(); }
 bool Waits(const google::protobuf::MessageLite& request) { return false; }
 
+// What can be wrong with a header.
+Status TakeHeader(const v1::RequestHeader& header, Caller& caller) {
+  const bool fits = header.ended_size() <= int{kEndedOpensPerRequest} &&
+                    header.former_size() <= int{kFormerRequestsMax};
+  return fits ? wire::Take(header.caller(), caller) : Status(Errno::kEINVAL);
+}
+
 // Opens that ended before the request was made. Of one that is not known there is nothing to do.
-Status EndOpens(ops::LocalFs& fs, const Caller& caller, const v1::RequestHeader& header) {
-  if (header.ended_size() > int{kEndedOpensPerRequest}) return Errno::kEINVAL;
+void EndOpens(ops::LocalFs& fs, const Caller& caller, const v1::RequestHeader& header) {
   for (const v1::EndedOpen& ended : header.ended()) {
     fs.Release(caller, wire::EndedOpenOf(ended), [](Result<Unit>) {});
   }
-  return Ok();
+}
+
+// An error of a session that has ended may come from that alone: then there is no answer, and its
+// client asks again in its next session's name.
+bool IsAnswer(Errno code, const Session& session) {
+  return code != Errno::kBlocked && (code == Errno::kOk || !session.ended());
 }
 
 }  // namespace
@@ -155,20 +179,20 @@ grpc::ServerUnaryReactor* FilesystemService::Serve(grpc::CallbackServerContext* 
   }
 
   Caller caller;
-  Status valid = wire::Take(header.caller(), caller);
+  Status valid = TakeHeader(header, caller);
   if (valid.ok()) valid = wire::Take(message, args);
-  Complete(caller, session->facts(), id, admitted);
-  ops::LocalFs& fs = static_cast<Volume*>(session->facts().volume)->fs();
-  if (valid.ok()) valid = EndOpens(fs, caller, header);
   if (!valid.ok()) {
     session->Finish(id, EncodeReply<V>(*session, valid.error(), nullptr), /*interrupted=*/false);
     return reactor;
   }
+  Complete(caller, session, header, id, admitted);
+  ops::LocalFs& fs = static_cast<Volume*>(session->facts().volume)->fs();
+  EndOpens(fs, caller, header);
   std::shared_ptr<LeaseNews> news;
   if (ops::kHasNews<V> && session->caches()) news = std::make_shared<LeaseNews>();
   caller.leases = news;
   Done<typename V::Reply> done = [this, session, id, news](Result<typename V::Reply> result) {
-    if (result.code() == Errno::kBlocked) return session->Drop(id);
+    if (!IsAnswer(result.code(), *session)) return session->Drop(id);
     session->Finish(id, EncodeReply<V>(*session, result, news.get()),
                     result.code() == Errno::kEINTR);
   };

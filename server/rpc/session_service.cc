@@ -122,11 +122,16 @@ Result<std::shared_ptr<Session>> SessionService::OpenSession(const v1::HelloRequ
   }
   ASSIGN_OR_RETURN(const EntryReply root, ResolveDirectory(volume.fs(), request.directory()));
   const std::string printable = absl::Utf8SafeCEscape(request.client_name());
-  ASSIGN_OR_RETURN(auto session, sessions_.Open({.volume = &volume,
-                                                 .root = root.handle.ino,
-                                                 .read_only = request.read_only(),
-                                                 .client_name = printable},
-                                                request.nonce(), peer));
+  state::SessionFacts facts{.volume = &volume,
+                            .root = root.handle.ino,
+                            .read_only = request.read_only(),
+                            .client_name = printable};
+  if (request.has_previous() && !request.replace()) {
+    const SessionId previous = wire::SessionIdOf(request.previous());
+    if (volume.KeepsRepliesOf(previous, facts)) facts.previous = previous;
+  }
+  ASSIGN_OR_RETURN(auto session, sessions_.Open(std::move(facts), request.nonce(), peer));
+  reply.set_replies_kept(session->facts().previous != SessionId{});
   LogInfo("session opened for {}", session->facts().client_name);
   return session;
 }

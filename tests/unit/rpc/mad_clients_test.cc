@@ -120,6 +120,13 @@ void MadClient::FillHeader(v1::RequestHeader& header) {
     open.mutable_inode()->set_ino(mad_.Number());
     open.mutable_inode()->set_tag(mad_.Number());
   }
+  const uint64_t formers = mad_.Chance(5) ? 1 + mad_.Below(10) : 0;
+  for (uint64_t i = 0; i < formers; ++i) {
+    v1::FormerRequest& former = *header.add_former();
+    if (!former_.empty()) *former.mutable_session() = former_[mad_.Below(former_.size())];
+    former.set_slot(static_cast<uint32_t>(mad_.Below(kMadSlots)));
+    former.set_sequence(mad_.Number());
+  }
   if (mad_.Chance(90)) return;
   switch (mad_.Below(5)) {
     case 0: header.set_slot(static_cast<uint32_t>(mad_.Number())); break;

@@ -98,6 +98,43 @@ class ServiceTest : public RemoteFixture {
 class FencedClientTest : public ServiceTest {
  protected:
   FencedClientTest() : ServiceTest({.session_lifetime_nanos = kSecondNanos / 3}) {}
+  // Has the client's session lock a file, under sequence 1 and 2 of slot 0, and another client wait
+  // for the lock.
+  void Fence() {
+    const auto other = Connect();
+    const auto made = Create(*other, "f");
+    ASSERT_OK(made);
+    const Handle file = made->entry.handle;
+    auto open = InSlot<v1::OpenRequest>(1);
+    wire::Fill(file, *open.mutable_inode());
+    open.set_open(5);
+    open.set_access(3);
+    ASSERT_EQ(Raw("/tarn.v1.Filesystem/Open", open.SerializeAsString()), StatusCode::OK);
+    auto lock = InSlot<v1::SetLockRequest>(2);
+    wire::Fill(LockOf(file, OpenId{5}, LockType::kWrite, false), lock);
+    ASSERT_EQ(Raw("/tarn.v1.Filesystem/SetLock", lock.SerializeAsString()), StatusCode::OK);
+    ASSERT_OK(SetLock(*other, LockOf(file, last_open(), LockType::kWrite, true)));
+  }
+  // Hello after a session, with another nonce each time: that one is now `former_`.
+  void HelloAfter(const v1::SessionId& previous, bool replace = false) {
+    former_ = hello_;
+    v1::HelloRequest request = HelloRequest();
+    request.set_nonce(std::string(16, ++nonce_));
+    *request.mutable_previous() = previous;
+    request.set_replace(replace);
+    ASSERT_TRUE(Hello(request, hello_).ok());
+    ASSERT_FALSE(hello_.resumed());
+  }
+  static v1::MakeDirRequest Formerly(v1::MakeDirRequest message, const v1::SessionId& session,
+                                     uint32_t slot, uint64_t sequence) {
+    v1::FormerRequest& former = *message.mutable_header()->add_former();
+    *former.mutable_session() = session;
+    former.set_slot(slot);
+    former.set_sequence(sequence);
+    return message;
+  }
+  char nonce_ = 'a';
+  v1::HelloReply former_;
 };
 
 TEST_F(ServiceTest, DoneMutationIsReplayed) {
@@ -315,6 +352,60 @@ TEST_F(FencedClientTest, DelayedWriteIsRefusedAlsoAfterARestart) {
   EXPECT_EQ(Raw("/tarn.v1.Filesystem/Write", write), StatusCode::UNAUTHENTICATED);
   ASSERT_OK_AND_ASSIGN(const EntryReply found, Lookup(*other, other->root().handle, "f"));
   EXPECT_EQ(found.attr.size, 0u);
+}
+
+TEST_F(FencedClientTest, MutationIsAnsweredToTheSessionThatFollows) {
+  Hello();
+  EXPECT_FALSE(hello_.replies_kept());
+  ASSERT_EQ(SendMakeDir(MakeDir("a", 1, 7)), 0);
+  Fence();
+  HelloAfter(hello_.session());
+  EXPECT_TRUE(hello_.replies_kept());
+  const auto again = Formerly(MakeDir("a", 1), former_.session(), 7, 1);
+  EXPECT_EQ(SendMakeDir(again), 0);
+  EXPECT_EQ(SendMakeDir(again), 0) << "as its own";
+  EXPECT_EQ(SendMakeDir(Formerly(MakeDir("b", 2), former_.session(), 7, 2)), 0);
+  EXPECT_TRUE(Exists("b")) << "it had not been done";
+}
+
+TEST_F(FencedClientTest, StrangerLearnsNothingOfAFencedSession) {
+  Hello();
+  ASSERT_EQ(SendMakeDir(MakeDir("a", 1, 7)), 0);
+  Fence();
+  v1::SessionId forged = hello_.session();
+  forged.set_low(~forged.low());
+  HelloAfter(forged);
+  EXPECT_FALSE(hello_.replies_kept());
+  const auto exists = -static_cast<int>(Errno::kEEXIST);
+  EXPECT_EQ(SendMakeDir(Formerly(MakeDir("a", 1), forged, 7, 1)), exists);
+  EXPECT_EQ(SendMakeDir(Formerly(MakeDir("a", 2), former_.session(), 7, 1)), exists);
+  EXPECT_EQ(SendMakeDir(Formerly(MakeDir("new", 3), forged, 7, 2)), 0);
+  auto many = MakeDir("many", 4);
+  for (uint32_t i = 0; i <= kFormerRequestsMax; ++i) many = Formerly(many, forged, 7, 1);
+  EXPECT_EQ(SendMakeDir(many), -static_cast<int>(Errno::kEINVAL));
+  EXPECT_FALSE(Exists("many"));
+}
+
+TEST_F(FencedClientTest, SessionOfOtherRightsDoesNotFollow) {
+  Hello();
+  Fence();
+  v1::HelloRequest request = HelloRequest();
+  request.set_nonce(std::string(16, 'b'));
+  *request.mutable_previous() = hello_.session();
+  request.set_read_only(true);
+  ASSERT_TRUE(Hello(request, hello_).ok());
+  EXPECT_FALSE(hello_.replies_kept());
+}
+
+TEST_F(FencedClientTest, ReplacedSessionLeavesNothing) {
+  Hello();
+  ASSERT_EQ(SendMakeDir(MakeDir("a", 1, 7)), 0);
+  Fence();
+  const v1::SessionId fenced = hello_.session();
+  ASSERT_TRUE(server_.fs().store().FindSession(wire::SessionIdOf(fenced))->has_value());
+  HelloAfter(fenced, /*replace=*/true);
+  EXPECT_FALSE(hello_.replies_kept());
+  EXPECT_FALSE(server_.fs().store().FindSession(wire::SessionIdOf(fenced))->has_value());
 }
 
 TEST_F(ServiceTest, OtherVersionIsRefusedWithASentence) {
