@@ -38,12 +38,13 @@ class Call {
 
   const char* method = nullptr;
   Lane lane = Lane::kMetadata;
-  bool mutates = false;
+  bool mutates = false;     // to run it twice is not the same
   bool waits = false;       // may be parked at the server: takes one of the slots for that
   bool ends_open = false;   // of an open that is lost it succeeds
   bool lets_go = false;     // of something at the server: sent even if nobody waits for it any more
   absl::InlinedVector<OpenId, 2> opens;  // that it works through
   std::vector<ReleaseArgs> ended;        // opens whose end is told with it
+  std::vector<FormerRequest> former;     // what it was under sessions since lost; the latest first
 
   enum class State : uint8_t { kQueued, kInFlight, kUnanswered, kEnded };
   State state = State::kQueued;        // (S)
@@ -77,8 +78,8 @@ class VerbCall final : public Call {
   VerbCall(const Caller& caller, Args args, Done<Reply> done)
       : Call(caller), args_(std::move(args)), done_(std::move(done)) {
     method = Wire::kMethod;
-    mutates = V::kMutates;
-    // An open that cuts nothing is the same if it is made again.
+    // An open that cuts nothing is the same if it is made again, and so is the end of one.
+    mutates = V::kMutates && !std::is_same_v<V, verbs::Release>;
     if constexpr (std::is_same_v<V, verbs::Open>) mutates = args_.truncate;
     ends_open = std::is_same_v<V, verbs::Release>;
     lets_go = ends_open || std::is_same_v<V, verbs::Flush>;
@@ -113,7 +114,7 @@ class VerbCall final : public Call {
     result_ = Decode(reply, caller().leases.get(), last_event);
     if (!result_.ok()) return;
     held.Note(args_, *result_);
-    if constexpr (V::kMutates && !std::is_same_v<V, verbs::Release>) {
+    if constexpr (V::kMutates) {
       if (mutates) held.NoteChanges(args_, *result_);
     }
   }

@@ -130,6 +130,7 @@ void Session::Send(const std::shared_ptr<Call>& call) {
   // A retry tells the same again: they are nowhere else.
   if (call->ended.empty()) call->ended = held_.TakeEnded(kEndedOpensPerRequest);
   for (const ReleaseArgs& ended : call->ended) wire::Fill(ended, *header.add_ended());
+  for (const FormerRequest& former : call->former) wire::Fill(former, *header.add_former());
   call->reply.Clear();
   call->request = call->Encode(std::move(header));
   // One that is lost on its way ends as if the connection had.

@@ -3,9 +3,11 @@
 //
 // Applications wait through any loss of connection or restart of the server: what was not answered
 // is sent again under its slot and sequence, so it takes effect once. If the server has given the
-// session up, a new one is opened by itself: what changes nothing is asked again there, what might
-// have changed something and was not answered fails with EIO, opens are restored except those that
-// lost a lock.
+// session up, a new one is opened by itself: opens are restored except those that lost a lock, and
+// what was not answered is asked again, changes with what they were before (RequestHeader.former),
+// so that they still take effect once. EIO meets what works through a lost open or was asked in the
+// lost session's name only (Caller::session), and changes whose answers the server does not keep
+// (HelloReply.replies_kept), or that eight sessions in a row have not answered.
 //
 // How a call ends early (its Cancellation): not sent yet, EINTR at once; a lock that waits is
 // cancelled at the server, whose answer decides; anything else runs on, but while the server is
@@ -133,12 +135,11 @@ class Session : public std::enable_shared_from_this<Session> {
   // Tells a server without our state what we hold. False: no answer.
   bool Reclaim(bool with_locks);
   // After the previous session is lost: fails what cannot be asked again, queues what can.
-  void Requeue() ABSL_LOCKS_EXCLUDED(mu_);
+  void Requeue(bool replies_kept) ABSL_LOCKS_EXCLUDED(mu_);
   // Ends what is in flight, unanswered, so that `held_` says all that was ever granted.
   void RecallInFlight();
   void GoUp();
-  // Sends what the server had no room for once more.
-  void SendHeldBack();
+  void SendHeldBack();  // once more, what the server had no room for
   bool HeartbeatIsDue();
   void Heartbeat();
   // The connection of `generation` is broken.
@@ -148,8 +149,7 @@ class Session : public std::enable_shared_from_this<Session> {
   void TellSession() ABSL_LOCKS_EXCLUDED(mu_);
   // Calls whose makers need not wait for the server's return, to be failed with EINTR.
   Calls TakeCancelled() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  // Waits before the next attempt, longer each time; not beyond Close.
-  void Backoff();
+  void Backoff();  // waits before the next attempt, longer each time; not beyond Close
 
   const ConnectOptions options_;
   std::unique_ptr<Channels> channels_;         // until Close has waited for all attempts

@@ -28,6 +28,11 @@ std::string RandomNonce() {
   return nonce;
 }
 
+// A mutation may be asked again in another session's name, with what it was in the lost ones.
+bool IsToBeAskedAgain(const Call& call) {
+  return call.caller().session == SessionId{} && call.former.size() < kFormerRequestsMax;
+}
+
 Error HelloError(const v1::HelloReply& reply) {
   const Errno code = IsValidErrno(reply.error()) ? static_cast<Errno>(reply.error()) : Errno::kEIO;
   return Error(code, reply.message());
@@ -199,7 +204,7 @@ bool Session::TryReconnect(bool& restore) {
   if (lost) {
     LogWarning("the server at {} has given the session up: a new one was opened", options_.server);
     held_.LoseLocks();
-    Requeue();
+    Requeue(reply.replies_kept());
     nonce_ = RandomNonce();
   }
   {
@@ -223,22 +228,33 @@ void Session::RecallInFlight() {
   mu_.Await(absl::Condition(&none));
 }
 
-void Session::Requeue() {
+void Session::Requeue(bool replies_kept) {
   Calls failed;
   {
     MutexLock lock(&mu_);
+    const auto may_go_on = [&](Call& call) {
+      return !IsThroughLost(call) && (!call.mutates || (replies_kept && IsToBeAskedAgain(call)));
+    };
     for (Slot& slot : slots_) {
       std::shared_ptr<Call> call = std::exchange(slot.call, nullptr);
       if (call == nullptr) continue;
-      const bool lost = std::any_of(call->opens.begin(), call->opens.end(),
-                                    [this](OpenId open) { return held_.IsLost(open); });
-      if (!call->answered && !call->mutates && !lost) {
+      if (!call->answered && may_go_on(*call)) {
+        if (call->mutates) call->former.insert(call->former.begin(), FormerRequest{id_, call->id});
         call->state = Call::State::kQueued;
         queues_[call->waits].push_front(std::move(call));
         continue;
       }
       call->state = Call::State::kEnded;
       if (!std::exchange(call->answered, true)) failed.push_back(std::move(call));
+    }
+    // What has waited since the loss of an earlier session cannot be asked of this one's replies.
+    for (auto& queue : queues_) {
+      std::erase_if(queue, [&](const std::shared_ptr<Call>& call) {
+        if (replies_kept || call->former.empty()) return false;
+        call->state = Call::State::kEnded;
+        if (!std::exchange(call->answered, true)) failed.push_back(call);
+        return true;
+      });
     }
   }
   FailAll(failed, Error(Errno::kEIO, "the session was lost before the answer came"));

@@ -1,10 +1,12 @@
 // The network between a client and the server is cut, in both directions or in one, for longer than
 // a session's lifetime, while another client changes what the first one caches. A read that starts
 // after a change was acknowledged never shows what was before: it waits, or is asked. When the
-// network heals the client goes on by itself, and only what lost something says EIO.
+// network heals the client goes on by itself, and only what lost something says EIO: what was
+// being changed when the session was fenced is changed, once.
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -68,6 +70,7 @@ class CutOff {
   using Look = std::function<std::string()>;
   void ReadAllTheTime(const char* what, Look look);
   void AppendAllTheTime();
+  void TagAllTheTime();
   void Complain(const std::string& what);
   bool complained() {
     const std::lock_guard lock(mu_);
@@ -79,10 +82,10 @@ class CutOff {
   const size_t host_;
   RealMount mount_;
   const std::string own_, locked_;
-  Fd held_, lock_;
+  Fd held_, lock_, tagged_;
   std::atomic<bool> changed_{false}, stop_{false};
   std::atomic<int> readers_{0}, saw_new_{0}, failed_appends_{0};
-  std::atomic<int> acknowledged_{0};
+  std::atomic<int> acknowledged_{0}, tags_{0};
   std::mutex mu_;
   std::string complaint_;             // Guarded by mu_.
   std::vector<std::string> records_;  // Used by the appending thread, then by CheckOwn.
@@ -131,6 +134,26 @@ void CutOff::AppendAllTheTime() {
   });
 }
 
+// An attribute that is not there yet is set, and then removed, and each once, whatever becomes of
+// the session. Through a descriptor, so that nothing else is asked of the server in between.
+void CutOff::TagAllTheTime() {
+  ASSERT_EQ(Write(mount_ / (own_ + "-tagged"), ""), 0);
+  tagged_ = Fd(mount_ / (own_ + "-tagged"), O_RDONLY);
+  threads_.emplace_back([this] {
+    while (!stop_) {
+      if (fsetxattr(tagged_.get(), "user.tag", "x", 1, XATTR_CREATE) != 0) {
+        return Complain(Oops("setxattr", errno));
+      }
+      poll(nullptr, 0, 2);
+      if (fremovexattr(tagged_.get(), "user.tag") != 0) {
+        return Complain(Oops("removexattr", errno));
+      }
+      ++tags_;
+      poll(nullptr, 0, 2);
+    }
+  });
+}
+
 void CutOff::WarmUpAndWork() {
   const auto name = [this](const char* name) { return mount_ / name; };
   held_ = Fd(name("content"), O_RDONLY);
@@ -152,18 +175,22 @@ void CutOff::WarmUpAndWork() {
     return names[0];
   });
   AppendAllTheTime();
-  EXPECT_TRUE(Eventually([this] { return acknowledged_ > 20; }));
+  TagAllTheTime();
+  EXPECT_TRUE(Eventually([this] { return acknowledged_ > 20 && tags_ > 20; }));
 }
 
 std::string CutOff::GoesOn() {
-  const int before = acknowledged_;
-  (void)Eventually(
-      [&] { return complained() || (saw_new_ == readers_ && acknowledged_ > before + 10); });
+  const int before = acknowledged_, tags_before = tags_;
+  (void)Eventually([&] {
+    return complained() || (saw_new_ == readers_ && acknowledged_ > before + 10 &&
+                            tags_ > tags_before + 10);
+  });
   const std::lock_guard lock(mu_);
   if (!complaint_.empty()) return complaint_;
   if (saw_new_ != readers_) {
     return std::string(name()) + ": only " + std::to_string(saw_new_) + " readers went on";
   }
+  if (tags_ <= tags_before + 10) return std::string(name()) + ": no attributes after healing";
   return acknowledged_ > before + 10 ? "" : std::string(name()) + ": no appends after healing";
 }
 

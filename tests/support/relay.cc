@@ -109,6 +109,11 @@ void Relay::Stall(bool to_server, bool to_client) {
   stall_to_server_ = to_server;
   stall_to_client_ = to_client;
   Wake();
+  const auto seen = [&]() ABSL_SHARED_LOCKS_REQUIRED(mu_) {
+    return stalled_ == std::pair(to_server, to_client);
+  };
+  const MutexLock lock(&mu_);
+  mu_.Await(absl::Condition(&seen));
 }
 
 void Relay::Wake() {
@@ -129,6 +134,10 @@ void Relay::Run() {
   std::vector<Pair> pairs;
   while (!stop_) {
     const bool deaf = stall_to_server_, dumb = stall_to_client_;
+    {
+      const MutexLock lock(&mu_);
+      stalled_ = {deaf, dumb};
+    }
     const auto unless = [](bool stalled, int fd) { return pollfd{stalled ? -1 : fd, POLLIN, 0}; };
     std::vector<pollfd> polled = {unless(deaf && dumb, listen_fd_), {wake_[0], POLLIN, 0}};
     for (const Pair& pair : pairs) {

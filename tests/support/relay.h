@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 #include <thread>
+#include <utility>
 
 #include "common/sync.h"
 #include "tests/support/http2_calls.h"
@@ -30,7 +31,7 @@ class Relay {
   void BreakNext(int connections, int64_t after_to_server, int64_t after_to_client);
   // A partition: from now on nothing passes in these directions, not even that a connection was
   // closed; what is sent waits, as in TCP. New connections are made if both directions are not
-  // stalled, else they wait too. Stall(false, false) heals.
+  // stalled, else they wait too. Stall(false, false) heals. It is so when this returns.
   void Stall(bool to_server, bool to_client);
   // Bytes of replies lost so far: above 0, the server has answered something.
   size_t lost() const { return lost_; }
@@ -56,6 +57,7 @@ class Relay {
   std::atomic<int64_t> after_to_server_ = -1, after_to_client_ = -1;
   mutable Mutex mu_;
   CallCounts calls_ ABSL_GUARDED_BY(mu_);
+  std::pair<bool, bool> stalled_ ABSL_GUARDED_BY(mu_);  // as the thread has seen it
   std::thread thread_;
 };
 
