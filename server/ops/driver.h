@@ -115,6 +115,9 @@ class Driver {
   static bool HasEnded(const Caller& caller) {
     return caller.session_ended != nullptr && caller.session_ended->load();
   }
+  // What was parked for leases, where memory may suffice; else on the pool.
+  template <class V, class Rule>
+  void RunBriefly(Call<V, Rule> call);
   // On the pool: the kept reply of a replay, or an attempt that may block.
   template <class V, class Rule>
   void RunToEnd(Call<V, Rule> call);

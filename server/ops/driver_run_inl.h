@@ -45,13 +45,26 @@ void Driver::Park(Call<V, Rule> call, bool for_grace) {
   const Caller caller = call.caller;
   Leases::Waiting waiting = Leases::TakeWaiting(call.turn);
   call.replay = false;  // looked for before
-  auto resume = [this, call = std::move(call)](Status go) mutable {
-    if (go.ok()) return RunToEnd(std::move(call));
+  auto resume = [this, call = std::move(call)](Status go, Leases::Thread thread) mutable {
+    if (go.ok() && thread == Leases::Thread::kPool) return RunToEnd(std::move(call));
+    if (go.ok()) return RunBriefly(std::move(call));
     call.turn.End();
     std::move(call.done)(go.error());
   };
   if (for_grace) return leases_.ParkInGrace(caller, std::move(resume));
   leases_.Park(std::move(waiting), caller, std::move(resume));
+}
+
+template <class V, class Rule>
+void Driver::RunBriefly(Call<V, Rule> call) {
+  LatchSet latches(latches_, ModeOf<V>(call.args), LatchSet::Patience::kBrief,
+                   std::move(call.wanted));
+  auto answer = Try<V>(call.caller, call.args, store::Tier::kMemoryOnly, latches, call.rule,
+                       call.turn);
+  if (answer.has_value()) return std::move(call.done)(*std::move(answer));
+  call.wanted = latches.wanted();
+  if (call.turn.must_wait()) return Park(std::move(call), false);
+  pool_.Post([this, call = std::move(call)]() mutable { RunToEnd(std::move(call)); });
 }
 
 template <class V>

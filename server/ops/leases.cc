@@ -13,7 +13,7 @@ using state::TicketId;
 void Turn::End() {
   if (leases_ == nullptr || ticket_ == TicketId{}) return;
   const TicketId ticket = std::exchange(ticket_, TicketId{});
-  leases_->Ready(leases_->table_.Drop(ticket));
+  leases_->Ready(leases_->table_.Drop(ticket), Leases::Thread::kPool);
 }
 
 // ---- under latches ----
@@ -84,10 +84,8 @@ void Leases::Keep(TicketId ticket, bool grace, const Caller& caller, Resume resu
       parked_.emplace(ticket, Parked{caller.session, caller.request, grace, std::move(resume)});
     }
   }
-  if (stopped.has_value()) return std::move(resume)(*stopped);
-  if (go_on) {
-    return pool_.Post([resume = std::move(resume)]() mutable { std::move(resume)(Ok()); });
-  }
+  if (stopped.has_value()) return std::move(resume)(*stopped, Thread::kAny);
+  if (go_on) return PostResume(std::move(resume));
   if (cancellation != nullptr) {
     cancellation->OnCancel([weak = weak_from_this(), ticket] {
       auto self = weak.lock();
@@ -98,7 +96,11 @@ void Leases::Keep(TicketId ticket, bool grace, const Caller& caller, Resume resu
   }
 }
 
-void Leases::Ready(const std::vector<TicketId>& tickets) {
+void Leases::PostResume(Resume resume) {
+  pool_.Post([resume = std::move(resume)]() mutable { std::move(resume)(Ok(), Thread::kPool); });
+}
+
+void Leases::Ready(const std::vector<TicketId>& tickets, Thread thread) {
   for (const TicketId ticket : tickets) {
     Resume resume;
     {
@@ -112,13 +114,14 @@ void Leases::Ready(const std::vector<TicketId>& tickets) {
       }
       resume = std::move(parked.mapped().resume);
     }
-    pool_.Post([resume = std::move(resume)]() mutable { std::move(resume)(Ok()); });
+    if (thread == Thread::kAny && tickets.size() == 1) return std::move(resume)(Ok(), thread);
+    PostResume(std::move(resume));
   }
 }
 
-void Leases::Settle(const LeaseTable::Outcome& outcome) {
+void Leases::Settle(const LeaseTable::Outcome& outcome, Thread thread) {
   for (const Ino ino : outcome.free) free_(ino);
-  Ready(outcome.ready);
+  Ready(outcome.ready, thread);
 }
 
 void Leases::EndParked(absl::FunctionRef<bool(TicketId, const Parked&)> which, Errno code) {
@@ -134,21 +137,22 @@ void Leases::EndParked(absl::FunctionRef<bool(TicketId, const Parked&)> which, E
       it = parked_.erase(it);
     }
   }
-  for (Resume& resume : ended) std::move(resume)(code);
+  for (Resume& resume : ended) std::move(resume)(code, Thread::kAny);
 }
 
 // ---- sessions and the front ----
 
 void Leases::Return(SessionId session, const LeaseAnswers& answers) {
-  if (!answers.recalls.empty()) Settle(table_.Answer(session, answers.recalls));
-  if (!answers.glimpses.empty()) Settle(table_.AnswerGlimpses(session, answers.glimpses));
-  if (!answers.returns.empty()) Settle(table_.Return(session, answers.returns));
+  constexpr Thread kHere = Thread::kAny;
+  if (!answers.recalls.empty()) Settle(table_.Answer(session, answers.recalls), kHere);
+  if (!answers.glimpses.empty()) Settle(table_.AnswerGlimpses(session, answers.glimpses), kHere);
+  if (!answers.returns.empty()) Settle(table_.Return(session, answers.returns), kHere);
 }
 
 void Leases::DropSession(SessionId session) {
   EndParked([session](TicketId, const Parked& parked) { return parked.session == session; },
             Errno::kBlocked);
-  Settle(table_.DropSession(session));
+  Settle(table_.DropSession(session), Thread::kPool);
 }
 
 void Leases::CancelParked(SessionId session, RequestId request) {
@@ -176,7 +180,7 @@ void Leases::EndGrace() {
       if (parked.empty()) continue;  // ended meanwhile
       resume = std::move(parked.mapped().resume);
     }
-    pool_.Post([resume = std::move(resume)]() mutable { std::move(resume)(Ok()); });
+    PostResume(std::move(resume));
   }
 }
 

@@ -2,8 +2,9 @@
 // requests that are parked until others have given back what is in the way.
 //
 // A request that meets a conflict is undone, lets its latches go and is parked as a record: no
-// thread waits. It runs again from the start, on the pool, when its ticket is ready; its Turn keeps
-// its reservations until it ends. Storing requests are parked during the grace period too.
+// thread waits. It runs again from the start when its ticket is ready, where the answer came in if
+// it is the only one that did, else on the pool; its Turn keeps its reservations until it ends.
+// Storing requests are parked during the grace period too.
 // A holder that does not answer may be dead, or stuck: the housekeeper asks the front about each
 // (Recheck), at once and again while somebody waits.
 //
@@ -81,8 +82,10 @@ class Leases : public std::enable_shared_from_this<Leases> {
   bool empty() const { return table_.empty(); }
 
   // ---- parking ----
-  // Runs the request again (Ok), or ends it with the error given. Runs once, without latches.
-  using Resume = absl::AnyInvocable<void(Status) &&>;
+  // Runs the request again (Ok), or ends it with the error given. Runs once, without latches. kAny:
+  // on a thread that must not wait for the disk.
+  enum class Thread : uint8_t { kPool, kAny };
+  using Resume = absl::AnyInvocable<void(Status, Thread) &&>;
   // Tells the holders and keeps `resume` until the turn comes. `turn` is what it captured.
   struct Waiting {
     state::TicketId ticket{};
@@ -128,8 +131,9 @@ class Leases : public std::enable_shared_from_this<Leases> {
     Resume resume;
   };
   void Keep(state::TicketId ticket, bool grace, const Caller& caller, Resume resume);
-  void Ready(const std::vector<state::TicketId>& tickets);
-  void Settle(const state::LeaseTable::Outcome& outcome);
+  void Ready(const std::vector<state::TicketId>& tickets, Thread thread);
+  void Settle(const state::LeaseTable::Outcome& outcome, Thread thread);
+  void PostResume(Resume resume);
   // Takes away what `which` says and ends it with `code`.
   void EndParked(absl::FunctionRef<bool(state::TicketId, const Parked&)> which, Errno code);
   void Tell(const std::vector<SessionId>& sessions);

@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 
 #include <future>
+#include <thread>
 
 #include "tests/support/eventually.h"
 #include "tests/unit/ops/local_fs_fixture.h"
@@ -198,6 +199,21 @@ TEST_F(LeasesTest, ChangeIsRecalledFirstAndMadeOnlyOnceItIsAnswered) {
   ASSERT_OK_AND_ASSIGN(ReadReply read, StartRead(kB, file, OpenId{2}).get());
   EXPECT_EQ(read.data.ToString(), "new");
   EXPECT_THAT(Granted(), ElementsAre(file.ino));
+}
+
+// A hand-over to another thread is a wake-up.
+TEST_F(LeasesTest, TheOneThatAnAnswerLetsGoOnIsDoneOnTheAnswersThread) {
+  const Handle file = SharedFile("f", "old");
+  ASSERT_OK(GetAttr(kB, file));
+  std::thread::id thread;
+  verbs::Write::Call(*fs_, Caching(kA),
+                     {.inode = file, .open = OpenId{1}, .data = Bytes::FromString("new")},
+                     [&thread](const Result<WriteReply>& written) {
+                       EXPECT_OK(written);
+                       thread = std::this_thread::get_id();
+                     });
+  AnswerAll(kB);
+  EXPECT_EQ(thread, std::this_thread::get_id());
 }
 
 TEST_F(LeasesTest, ChangeOfANameRecallsItsDirectoryWithThatName) {
