@@ -1,4 +1,5 @@
 // CachedFs's verbs that work through an open: contents, and its end.
+#include <algorithm>
 #include <utility>
 
 #include "client/cache/cached_fs_inl.h"
@@ -119,7 +120,12 @@ bool CachedFs::ReadPrefetched(const Caller& caller, const ReadArgs& args, Done<R
   const Ino ino = args.inode.ino;
   {
     MutexLock lock(&mu_);
-    forecast_.NoteRead(ino, args.offset);
+    const Node* const node = table_.Peek(ino);
+    uint64_t size = args.size;
+    if (node != nullptr && node->has_attr) {
+      size = std::min(size, node->attr.size - std::min(args.offset, node->attr.size));
+    }
+    forecast_.NoteRead(ino, args.offset, size);
     if (!table_.HasContents(ino)) return false;
   }
   if (!WithoutOpen(caller, args.open, OpenAccess::kRead).has_value()) return false;

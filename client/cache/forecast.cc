@@ -31,7 +31,8 @@ void Forecast::NoteAttr(Ino ino) {
   if (it != known_.end()) it->second.asked = true;
 }
 
-void Forecast::NoteRead(Ino ino, uint64_t offset) {
+void Forecast::NoteRead(Ino ino, uint64_t offset, uint64_t size) {
+  if (size > kPrefetchMaxBytes) return;
   for (Looked& looked : pending_) looked.read |= looked.ino == ino;
   const auto [it, is_new] = known_.try_emplace(ino);
   if (is_new || std::exchange(it->second.asked, false)) it->second.offset = offset;

@@ -27,7 +27,8 @@ class Forecast {
   // The server was asked for it by name, or about it.
   void NoteLookup(const Attr& attr);
   void NoteAttr(Ino ino);
-  void NoteRead(Ino ino, uint64_t offset);
+  // `size`: as far as the file reaches. What is more than comes with attributes tells nothing.
+  void NoteRead(Ino ino, uint64_t offset, uint64_t size);
 
  private:
   struct Looked {

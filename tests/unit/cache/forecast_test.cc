@@ -20,7 +20,7 @@ class ForecastTest : public ::testing::Test {
   void LookUpMany(int n, int step) {
     for (int i = 0; i < n; ++i) {
       LookUp(++last_);
-      if (step > 0 && i % step == 0) forecast_.NoteRead(Ino{last_}, 0);
+      if (step > 0 && i % step == 0) forecast_.NoteRead(Ino{last_}, 0, 100);
     }
   }
   bool Expects() const { return forecast_.OfLookup().size > 0; }
@@ -58,26 +58,34 @@ TEST_F(ForecastTest, WhatIsLargeOrEmptyOrNoFileTellsNothing) {
 TEST_F(ForecastTest, KnownFileIsExpectedToBeReadFromWhereItWasLast) {
   const Ino ino{7};
   EXPECT_EQ(forecast_.OfAttr(ino).size, 0u);
-  forecast_.NoteRead(ino, 4096);
-  forecast_.NoteRead(ino, 8192);  // goes on
+  forecast_.NoteRead(ino, 4096, 100);
+  forecast_.NoteRead(ino, 8192, 100);  // goes on
   EXPECT_EQ(forecast_.OfAttr(ino).offset, 4096u);
   forecast_.NoteAttr(ino);
-  forecast_.NoteRead(ino, 12288);
+  forecast_.NoteRead(ino, 12288, 100);
   EXPECT_EQ(forecast_.OfAttr(ino).offset, 12288u);
   EXPECT_EQ(forecast_.OfAttr(ino).size, kPrefetchMaxBytes);
 }
 
 TEST_F(ForecastTest, FileThatIsOnlyAskedAboutIsNot) {
   const Ino ino{7};
-  forecast_.NoteRead(ino, 0);
+  forecast_.NoteRead(ino, 0, 100);
   forecast_.NoteAttr(ino);
   EXPECT_EQ(forecast_.OfAttr(ino).size, 0u);
-  forecast_.NoteRead(ino, 0);
+  forecast_.NoteRead(ino, 0, 100);
+  EXPECT_GT(forecast_.OfAttr(ino).size, 0u);
+}
+
+TEST_F(ForecastTest, LargeReadsTellNothing) {
+  const Ino ino{7};
+  forecast_.NoteRead(ino, 0, kPrefetchMaxBytes + 1);
+  EXPECT_EQ(forecast_.OfAttr(ino).size, 0u);
+  forecast_.NoteRead(ino, 0, kPrefetchMaxBytes);
   EXPECT_GT(forecast_.OfAttr(ino).size, 0u);
 }
 
 TEST_F(ForecastTest, RemembersSoManyFiles) {
-  for (uint64_t i = 0; i <= Forecast::kRemembered; ++i) forecast_.NoteRead(Ino{i + 1}, 0);
+  for (uint64_t i = 0; i <= Forecast::kRemembered; ++i) forecast_.NoteRead(Ino{i + 1}, 0, 100);
   EXPECT_EQ(forecast_.OfAttr(Ino{1}).size, 0u);
   EXPECT_GT(forecast_.OfAttr(Ino{2}).size, 0u);
 }
