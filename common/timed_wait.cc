@@ -14,6 +14,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdarg>
 #include <ctime>
 
@@ -25,8 +26,17 @@ constexpr int64_t kSecond = 1'000'000'000;
 #ifndef TARN_TSAN
 using SystemCall = long (*)(long, ...);
 
+// Looked up by whoever comes first, perhaps by several at once. Not a static of a function: whoever
+// waits for one of those to be initialized does so by syscall(), and would come here again, deeper
+// and deeper.
+constinit std::atomic<SystemCall> libc_system_call = nullptr;
+
 SystemCall LibcSystemCall() {
-  static const auto call = reinterpret_cast<SystemCall>(dlsym(RTLD_NEXT, "syscall"));
+  SystemCall call = libc_system_call.load(std::memory_order_relaxed);
+  if (call == nullptr) {
+    call = reinterpret_cast<SystemCall>(dlsym(RTLD_NEXT, "syscall"));
+    libc_system_call.store(call, std::memory_order_relaxed);
+  }
   return call;
 }
 
