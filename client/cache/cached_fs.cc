@@ -152,10 +152,6 @@ void CachedFs::ReturnEvicted() {
 
 void CachedFs::Lookup(const Caller& caller, LookupArgs args, Done<EntryReply> done) {
   const bool dots = args.name == "." || args.name == "..";
-  {
-    MutexLock lock(&mu_);
-    args.prefetch = forecast_.OfLookup();
-  }
   Serve<verbs::Lookup>(caller, args, std::move(done), posix::Lookup,
                        [this, dots, dir = args.dir.ino, name = args.name](
                            const Table::Learnable& learnable, const Result<EntryReply>& result)
@@ -172,10 +168,6 @@ void CachedFs::Lookup(const Caller& caller, LookupArgs args, Done<EntryReply> do
 }
 
 void CachedFs::GetAttr(const Caller& caller, GetAttrArgs args, Done<AttrReply> done) {
-  {
-    MutexLock lock(&mu_);
-    args.prefetch = forecast_.OfAttr(args.inode.ino);
-  }
   Serve<verbs::GetAttr>(
       caller, args, std::move(done), posix::GetAttr,
       [this, inode = args.inode](const Table::Learnable& learnable, const Result<AttrReply>& result)

@@ -33,6 +33,7 @@ void CachedFs::Ask(const Caller& caller, typename V::Args args, Done<typename V:
   {
     MutexLock lock(&mu_);
     start = brief ? table_.Start() : table_.Now();
+    if constexpr (requires { args.prefetch; }) args.prefetch = forecast_.Of(args);
   }
   const Caller asking = WithNews(caller);
   V::Call(remote_, asking, std::move(args),

@@ -7,13 +7,13 @@
 
 namespace tarn::cache {
 
-Prefetch Forecast::OfLookup() const {
+Prefetch Forecast::Of(const LookupArgs& /*args*/) const {
   const bool likely = static_cast<size_t>(std::popcount(were_read_)) * 2 >= kLookedAt;
   return {.offset = 0, .size = likely ? kPrefetchMaxBytes : 0};
 }
 
-Prefetch Forecast::OfAttr(Ino ino) const {
-  const auto it = known_.find(ino);
+Prefetch Forecast::Of(const GetAttrArgs& args) const {
+  const auto it = known_.find(args.inode.ino);
   if (it == known_.end() || it->second.asked) return {};
   return {.offset = it->second.offset, .size = kPrefetchMaxBytes};
 }

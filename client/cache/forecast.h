@@ -21,8 +21,8 @@ class Forecast {
   static constexpr size_t kPending = 16;
   static constexpr size_t kRemembered = 1024;
 
-  Prefetch OfLookup() const;
-  Prefetch OfAttr(Ino ino) const;
+  Prefetch Of(const LookupArgs& args) const;
+  Prefetch Of(const GetAttrArgs& args) const;
 
   // The server was asked for it by name, or about it.
   void NoteLookup(const Attr& attr);

@@ -23,7 +23,8 @@ class ForecastTest : public ::testing::Test {
       if (step > 0 && i % step == 0) forecast_.NoteRead(Ino{last_}, 0, 100);
     }
   }
-  bool Expects() const { return forecast_.OfLookup().size > 0; }
+  Prefetch OfAttr(Ino ino) const { return forecast_.Of(GetAttrArgs{.inode = {ino, 0}}); }
+  bool Expects() const { return forecast_.Of(LookupArgs{}).size > 0; }
 
   Forecast forecast_;
   uint64_t last_ = 1'000;
@@ -57,37 +58,37 @@ TEST_F(ForecastTest, WhatIsLargeOrEmptyOrNoFileTellsNothing) {
 
 TEST_F(ForecastTest, KnownFileIsExpectedToBeReadFromWhereItWasLast) {
   const Ino ino{7};
-  EXPECT_EQ(forecast_.OfAttr(ino).size, 0u);
+  EXPECT_EQ(OfAttr(ino).size, 0u);
   forecast_.NoteRead(ino, 4096, 100);
   forecast_.NoteRead(ino, 8192, 100);  // goes on
-  EXPECT_EQ(forecast_.OfAttr(ino).offset, 4096u);
+  EXPECT_EQ(OfAttr(ino).offset, 4096u);
   forecast_.NoteAttr(ino);
   forecast_.NoteRead(ino, 12288, 100);
-  EXPECT_EQ(forecast_.OfAttr(ino).offset, 12288u);
-  EXPECT_EQ(forecast_.OfAttr(ino).size, kPrefetchMaxBytes);
+  EXPECT_EQ(OfAttr(ino).offset, 12288u);
+  EXPECT_EQ(OfAttr(ino).size, kPrefetchMaxBytes);
 }
 
 TEST_F(ForecastTest, FileThatIsOnlyAskedAboutIsNot) {
   const Ino ino{7};
   forecast_.NoteRead(ino, 0, 100);
   forecast_.NoteAttr(ino);
-  EXPECT_EQ(forecast_.OfAttr(ino).size, 0u);
+  EXPECT_EQ(OfAttr(ino).size, 0u);
   forecast_.NoteRead(ino, 0, 100);
-  EXPECT_GT(forecast_.OfAttr(ino).size, 0u);
+  EXPECT_GT(OfAttr(ino).size, 0u);
 }
 
 TEST_F(ForecastTest, LargeReadsTellNothing) {
   const Ino ino{7};
   forecast_.NoteRead(ino, 0, kPrefetchMaxBytes + 1);
-  EXPECT_EQ(forecast_.OfAttr(ino).size, 0u);
+  EXPECT_EQ(OfAttr(ino).size, 0u);
   forecast_.NoteRead(ino, 0, kPrefetchMaxBytes);
-  EXPECT_GT(forecast_.OfAttr(ino).size, 0u);
+  EXPECT_GT(OfAttr(ino).size, 0u);
 }
 
 TEST_F(ForecastTest, RemembersSoManyFiles) {
   for (uint64_t i = 0; i <= Forecast::kRemembered; ++i) forecast_.NoteRead(Ino{i + 1}, 0, 100);
-  EXPECT_EQ(forecast_.OfAttr(Ino{1}).size, 0u);
-  EXPECT_GT(forecast_.OfAttr(Ino{2}).size, 0u);
+  EXPECT_EQ(OfAttr(Ino{1}).size, 0u);
+  EXPECT_GT(OfAttr(Ino{2}).size, 0u);
 }
 
 }  // namespace

@@ -6,6 +6,8 @@
 
 #include "client/cache/cached_fs.h"
 #include "client/transport/remote_fs.h"
+#include "common/limits.h"
+#include "common/wait.h"
 #include "tests/support/expect.h"
 
 namespace tarn::cache {
@@ -24,5 +26,14 @@ struct Client {
   std::unique_ptr<transport::RemoteFs> remote;
   std::unique_ptr<CachedFs> fs;
 };
+
+// Calls as root. What needs the server while it is away fails soon.
+template <class V>
+Result<typename V::Reply> Call(Client& client, typename V::Args args) {
+  Caller caller;
+  caller.groups.emplace();
+  caller.patience_nanos = kSecondNanos;
+  return Wait<V>(*client.fs, caller, std::move(args));
+}
 
 }  // namespace tarn::cache

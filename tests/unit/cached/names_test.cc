@@ -2,7 +2,6 @@
 // changes, asked while the server is away.
 #include <gtest/gtest.h>
 
-#include "common/wait.h"
 #include "tests/support/in_process_server.h"
 #include "tests/unit/cached/client.h"
 
@@ -11,14 +10,6 @@ namespace {
 
 class NamesTest : public ::testing::Test {
  protected:
-  // What needs the server while it is away fails soon.
-  template <class V>
-  Result<typename V::Reply> Call(Client& client, typename V::Args args) {
-    Caller caller;
-    caller.groups.emplace();
-    caller.patience_nanos = kSecondNanos;
-    return Wait<V>(*client.fs, caller, std::move(args));
-  }
   void SetUp() override {
     ASSERT_OK_AND_ASSIGN(
         EntryReply made,

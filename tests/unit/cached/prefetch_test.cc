@@ -2,7 +2,6 @@
 // while the server is away.
 #include <gtest/gtest.h>
 
-#include "common/wait.h"
 #include "tests/support/in_process_server.h"
 #include "tests/unit/cached/client.h"
 
@@ -11,14 +10,6 @@ namespace {
 
 class PrefetchTest : public ::testing::Test {
  protected:
-  // What needs the server while it is away fails soon.
-  template <class V>
-  Result<typename V::Reply> Call(Client& client, typename V::Args args) {
-    Caller caller;
-    caller.groups.emplace();
-    caller.patience_nanos = kSecondNanos;
-    return Wait<V>(*client.fs, caller, std::move(args));
-  }
   static constexpr OpenId kOpen{1'000};
 
   Handle root() const { return a_.remote->root().handle; }

@@ -98,22 +98,22 @@ class ServiceTest : public RemoteFixture {
 class FencedClientTest : public ServiceTest {
  protected:
   FencedClientTest() : ServiceTest({.session_lifetime_nanos = kSecondNanos / 3}) {}
-  // Has the client's session lock a file, under sequence 1 and 2 of slot 0, and another client wait
-  // for the lock.
+  // Has the client's session lock `file_`, under sequence 1 and 2 of slot 0, and another client
+  // wait for the lock.
   void Fence() {
     const auto other = Connect();
     const auto made = Create(*other, "f");
     ASSERT_OK(made);
-    const Handle file = made->entry.handle;
+    file_ = made->entry.handle;
     auto open = InSlot<v1::OpenRequest>(1);
-    wire::Fill(file, *open.mutable_inode());
+    wire::Fill(file_, *open.mutable_inode());
     open.set_open(5);
     open.set_access(3);
     ASSERT_EQ(Raw("/tarn.v1.Filesystem/Open", open.SerializeAsString()), StatusCode::OK);
     auto lock = InSlot<v1::SetLockRequest>(2);
-    wire::Fill(LockOf(file, OpenId{5}, LockType::kWrite, false), lock);
+    wire::Fill(LockOf(file_, OpenId{5}, LockType::kWrite, false), lock);
     ASSERT_EQ(Raw("/tarn.v1.Filesystem/SetLock", lock.SerializeAsString()), StatusCode::OK);
-    ASSERT_OK(SetLock(*other, LockOf(file, last_open(), LockType::kWrite, true)));
+    ASSERT_OK(SetLock(*other, LockOf(file_, last_open(), LockType::kWrite, true)));
   }
   // Hello after a session, with another nonce each time: that one is now `former_`.
   void HelloAfter(const v1::SessionId& previous, bool replace = false) {
@@ -135,6 +135,7 @@ class FencedClientTest : public ServiceTest {
   }
   char nonce_ = 'a';
   v1::HelloReply former_;
+  Handle file_;
 };
 
 TEST_F(ServiceTest, DoneMutationIsReplayed) {
@@ -321,24 +322,11 @@ TEST_F(ServiceTest, ReclaimOfTooMuchAtOnceIsRefused) {
 
 TEST_F(FencedClientTest, DelayedWriteIsRefusedAlsoAfterARestart) {
   Hello();
-  const auto other = Connect();
-  const auto made = Create(*other, "f");
-  ASSERT_OK(made);
-  const Handle file = made->entry.handle;
-  auto open = InSlot<v1::OpenRequest>(1);
-  wire::Fill(file, *open.mutable_inode());
-  open.set_open(5);
-  open.set_access(3);
-  ASSERT_EQ(Raw("/tarn.v1.Filesystem/Open", open.SerializeAsString()), StatusCode::OK);
-  auto lock = InSlot<v1::SetLockRequest>(2);
-  wire::Fill(LockOf(file, OpenId{5}, LockType::kWrite, false), lock);
-  ASSERT_EQ(Raw("/tarn.v1.Filesystem/SetLock", lock.SerializeAsString()), StatusCode::OK);
+  ASSERT_NO_FATAL_FAILURE(Fence());
   v1::WriteHead head = InSlot<v1::WriteHead>(3);
-  wire::Fill(file, *head.mutable_inode());
+  wire::Fill(file_, *head.mutable_inode());
   head.set_open(5);
   const std::string write = wire::Encode(head, Bytes::Copy("late")).ToString();
-
-  ASSERT_OK(SetLock(*other, LockOf(file, last_open(), LockType::kWrite, true)));
   EXPECT_EQ(Raw("/tarn.v1.Filesystem/Write", write), StatusCode::UNAUTHENTICATED);
   server_.Stop();
   server_.Start();
@@ -350,6 +338,7 @@ TEST_F(FencedClientTest, DelayedWriteIsRefusedAlsoAfterARestart) {
   ASSERT_TRUE(Hello(again, reply).ok());
   EXPECT_FALSE(reply.resumed());
   EXPECT_EQ(Raw("/tarn.v1.Filesystem/Write", write), StatusCode::UNAUTHENTICATED);
+  const auto other = Connect();
   ASSERT_OK_AND_ASSIGN(const EntryReply found, Lookup(*other, other->root().handle, "f"));
   EXPECT_EQ(found.attr.size, 0u);
 }
