@@ -58,6 +58,7 @@ class CachedFs final : public FileSystem, public Freshness, private transport::L
   double Seconds() const override;
   bool IsFresh(const Attr& attr) const override;
   bool IsFresh(Ino dir, std::string_view name, Ino child) const override;
+  Timestamp ServerNow() const override;
   void Forget(Ino ino) override;
 #define TARN_DECLARE_VERB(verb, args, reply, mutates) \
   void verb(const Caller& caller, args arguments, Done<reply> done) override;
@@ -128,7 +129,6 @@ class CachedFs final : public FileSystem, public Freshness, private transport::L
   void Close(const Caller& caller, const FlushArgs& args, Done<Unit> done);
   // With flush=sync: something of the inode was written and not synced since the last call.
   bool TakeUnsynced(Ino ino);
-  Timestamp ServerNow() const;  // at the latest
   void NoteTime(const LeaseNews& news);
   void LearnNoCapability(const Table::Learnable& learnable, Ino ino)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);

@@ -49,6 +49,8 @@ class Freshness {
   virtual bool IsFresh(const Attr& attr) const = 0;
   // The name leads to that inode (kNoIno: is absent), under a lease.
   virtual bool IsFresh(Ino dir, std::string_view name, Ino child) const = 0;
+  // The server's time of day, as far as is known here.
+  virtual Timestamp ServerNow() const = 0;
   // The kernel has forgotten the inode.
   virtual void Forget(Ino ino) = 0;
 };

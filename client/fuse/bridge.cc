@@ -11,6 +11,11 @@ namespace {
 
 constexpr unsigned kMaxBackground = 64;
 
+// For so long after a change of a file it is read past the page cache. The kernel is no friend of
+// files that change while it has their pages: they are dropped with each change, and a reader that
+// meets two at once may be shown the size of before the second, filled up with zeros.
+constexpr int64_t kSettledNanos = 2 * kSecondNanos;
+
 constexpr fuse_lowlevel_ops kOps = {
     .init = ops::Init,
     .lookup = ops::Lookup,
@@ -114,6 +119,10 @@ double FuseBridge::AttrSeconds(const Attr& attr) const {
 
 double FuseBridge::EntrySeconds(Ino dir, std::string_view name, Ino child) const {
   return caches() && freshness_->IsFresh(dir, name, child) ? freshness_->Seconds() : 0;
+}
+
+bool FuseBridge::HasSettled(const Attr& attr) const {
+  return freshness_->ServerNow().ns - attr.ctime.ns >= kSettledNanos;
 }
 
 void FuseBridge::Forget(NodeId node, uint64_t lookups) {

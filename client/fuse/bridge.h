@@ -53,6 +53,8 @@ class FuseBridge {
   double EntrySeconds(Ino dir, std::string_view name, Ino child) const;
   int64_t patience_nanos() const { return patience_nanos_; }
   bool caches() const { return freshness_ != nullptr; }
+  // The file has not changed for a while. REQUIRES: caches().
+  bool HasSettled(const Attr& attr) const;
   void Forget(NodeId node, uint64_t lookups);
   LockBook& locks() { return locks_; }
   Interrupter& interrupter() { return interrupter_; }

@@ -11,16 +11,19 @@ namespace tarn::fuse {
 // Lifetime: goes after the reply, but before the Request, whose bridge it needs.
 class BusyPages {
  public:
-  BusyPages(FuseBridge& bridge, Ino ino, uint64_t offset, uint64_t size)
-      : bridge_(bridge), ino_(ino), offset_(offset), size_(size) {
-    bridge_.invalidator().BeginIo(ino_, offset_, size_);
+  using Io = Invalidator::Io;
+
+  BusyPages(FuseBridge& bridge, Io io, Ino ino, uint64_t offset, uint64_t size)
+      : bridge_(bridge), io_(io), ino_(ino), offset_(offset), size_(size) {
+    bridge_.invalidator().BeginIo(io_, ino_, offset_, size_);
   }
-  ~BusyPages() { bridge_.invalidator().EndIo(ino_, offset_, size_); }
+  ~BusyPages() { bridge_.invalidator().EndIo(io_, ino_, offset_, size_); }
   BusyPages(const BusyPages&) = delete;
   BusyPages& operator=(const BusyPages&) = delete;
 
  private:
   FuseBridge& bridge_;
+  const Io io_;
   const Ino ino_;
   const uint64_t offset_, size_;
 };

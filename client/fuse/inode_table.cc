@@ -114,38 +114,56 @@ bool InodeTable::IsContended(Ino ino) const {
   return SystemClock().BootNanos() - it->second.contended_nanos < kContendedNanos;
 }
 
-std::optional<uint64_t> InodeTable::DropBeforeSize(Ino ino, uint64_t size) {
-  Shard& shard = ShardOf(ino);
+std::optional<uint64_t> InodeTable::GrowsFrom(const Attr& attr, bool relies_on_it) const {
+  const Shard& shard = ShardOf(attr.ino);
   MutexLock lock(&shard.mu);
-  const auto it = shard.entries.find(ino);
+  const auto it = shard.entries.find(attr.ino);
   if (it == shard.entries.end()) return std::nullopt;
+  const Entry& entry = it->second;
+  const bool matters = entry.pages || relies_on_it;
+  if (!matters || attr.size <= entry.size_floor.value_or(attr.size)) return std::nullopt;
+  return entry.size_floor;
+}
+
+void InodeTable::TellSize(const Attr& attr) {
+  Shard& shard = ShardOf(attr.ino);
+  MutexLock lock(&shard.mu);
+  const auto it = shard.entries.find(attr.ino);
+  if (it == shard.entries.end()) return;
   Entry& entry = it->second;
-  if (entry.pages && entry.told.has_value() && *entry.told != size) {
-    return std::min(*entry.told, size);
-  }
-  entry.told = size;
-  return std::nullopt;
+  entry.size_floor = std::min(entry.size_floor.value_or(attr.size), attr.size);
+  entry.version = std::max(entry.version, attr.version);
 }
 
-void InodeTable::Tell(Ino ino, uint64_t size) {
+bool InodeTable::HasToldNewer(const Attr& attr) const {
+  const Shard& shard = ShardOf(attr.ino);
+  MutexLock lock(&shard.mu);
+  const auto it = shard.entries.find(attr.ino);
+  return it != shard.entries.end() && it->second.version > attr.version;
+}
+
+void InodeTable::TellEnd(Ino ino, uint64_t end) {
   Shard& shard = ShardOf(ino);
   MutexLock lock(&shard.mu);
   const auto it = shard.entries.find(ino);
-  if (it != shard.entries.end()) it->second.told = size;
+  if (it == shard.entries.end() || !it->second.size_floor.has_value()) return;
+  it->second.size_floor = std::min(*it->second.size_floor, end);
 }
 
-void InodeTable::TellAtLeast(Ino ino, uint64_t size) {
+void InodeTable::NoteGrown(Ino ino, uint64_t size) {
   Shard& shard = ShardOf(ino);
   MutexLock lock(&shard.mu);
   const auto it = shard.entries.find(ino);
-  if (it != shard.entries.end()) it->second.told = std::max(it->second.told.value_or(size), size);
+  if (it == shard.entries.end()) return;
+  Entry& entry = it->second;
+  entry.size_floor = std::max(entry.size_floor.value_or(size), size);
 }
 
-uint64_t InodeTable::Told(Ino ino) const {
+uint64_t InodeTable::SizeFloor(Ino ino) const {
   const Shard& shard = ShardOf(ino);
   MutexLock lock(&shard.mu);
   const auto it = shard.entries.find(ino);
-  return it == shard.entries.end() ? 0 : it->second.told.value_or(0);
+  return it == shard.entries.end() ? 0 : it->second.size_floor.value_or(0);
 }
 
 size_t InodeTable::size() const {

@@ -55,17 +55,24 @@ class InodeTable {
   // Lately, or somebody of this mount may write to it.
   bool IsContended(Ino ino) const;
 
-  // The size that the kernel was last told. What follows the end in its last page reads as zeros
-  // there, and a reply that changes the size makes them so, perhaps late: when the kernel waits for
-  // a read of that page, and after newer data has come. So no other size is told before the pages
-  // from the lesser one on are dropped.
-  // Nullopt: this size may be told (and now counts as told); else from where to drop first.
-  std::optional<uint64_t> DropBeforeSize(Ino ino, uint64_t size);
-  void Tell(Ino ino, uint64_t size);
-  // The kernel reckons the end of a write itself.
-  void TellAtLeast(Ino ino, uint64_t size);
+  // What the kernel takes the file's size to be is never less than its floor, once it has digested
+  // what it was told: the least size told since it was last made to grow. A size in a reply may be
+  // thrown away there, for the sake of anything else that happened to the inode since the request:
+  // a reader who asks for the end would then be shown the one of before.
+  // So a greater one is not left to the reply, if the kernel may have pages of the file, or
+  // `relies_on_it`, not merely shows it: it is made to grow first (Invalidator::GrowThen).
+  // Nullopt: a reply will do; else the floor.
+  std::optional<uint64_t> GrowsFrom(const Attr& attr, bool relies_on_it) const;
+  // In a reply: call before it is written.
+  void TellSize(const Attr& attr);
+  // A reply has told of a later version of the file.
+  bool HasToldNewer(const Attr& attr) const;
+  // A read has met the end of the file, there or before.
+  void TellEnd(Ino ino, uint64_t end);
+  // The kernel has been made to grow, or reckons the end of a write itself.
+  void NoteGrown(Ino ino, uint64_t size);
   // 0: none yet.
-  uint64_t Told(Ino ino) const;
+  uint64_t SizeFloor(Ino ino) const;
 
   NodeId NodeOf(Ino ino) const { return ino == root_.ino ? kRootNode : NodeId{Raw(ino)}; }
   Ino InoOf(NodeId node) const { return node == kRootNode ? root_.ino : Ino{Raw(node)}; }
@@ -80,7 +87,8 @@ class InodeTable {
     uint64_t tag = 0;
     uint64_t lookups = 0;
     bool pages = false;
-    std::optional<uint64_t> told;
+    std::optional<uint64_t> size_floor;
+    uint64_t version = 0;  // the latest told
     uint32_t writers = 0;
     int64_t contended_nanos = 0;  // when last; CLOCK_BOOTTIME
   };

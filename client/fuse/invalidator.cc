@@ -1,7 +1,12 @@
 #include "client/fuse/invalidator.h"
 
+#include <linux/fuse.h>
+#include <sys/uio.h>
+
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
+#include <iterator>
 
 #include "common/limits.h"
 #include "common/log.h"
@@ -73,7 +78,6 @@ void Invalidator::DropAttr(Ino ino) { Notify(ino, -1, 0); }
 // what it is answered with is newer than the recall.
 void Invalidator::DropData(Ino ino) {
   inodes_.NoteContended(ino);
-  Notify(ino, -1, 0);
   std::vector<std::pair<int64_t, int64_t>> busy;
   {
     Shard& shard = ShardOf(ino);
@@ -86,6 +90,8 @@ void Invalidator::DropData(Ino ino) {
       }
     }
   }
+  // One call where it will do: whoever asks between two has asked in vain.
+  if (!busy.empty()) Notify(ino, -1, 0);
   std::sort(busy.begin(), busy.end());
   int64_t at = 0;
   for (const auto& [start, end] : busy) {
@@ -110,13 +116,13 @@ void Invalidator::DropAllNames() {
   if (result != 0) LogError("the kernel cannot drop its names: {}", result);
 }
 
-void Invalidator::BeginIo(Ino ino, uint64_t offset, uint64_t size) {
+void Invalidator::BeginIo(Io io, Ino ino, uint64_t offset, uint64_t size) {
   Shard& shard = ShardOf(ino);
   MutexLock lock(&shard.mu);
-  shard.ranges[ino].push_back({offset, size, false});
+  shard.ranges[ino].push_back({.io = io, .offset = offset, .size = size});
 }
 
-void Invalidator::EndIo(Ino ino, uint64_t offset, uint64_t size) {
+void Invalidator::EndIo(Io io, Ino ino, uint64_t offset, uint64_t size) {
   bool passed_over = false;
   {
     Shard& shard = ShardOf(ino);
@@ -125,24 +131,14 @@ void Invalidator::EndIo(Ino ino, uint64_t offset, uint64_t size) {
     if (it == shard.ranges.end()) return;
     Ranges& ranges = it->second;
     const auto range = std::find_if(ranges.begin(), ranges.end(), [&](const Range& r) {
-      return r.offset == offset && r.size == size;
+      return r.io == io && r.offset == offset && r.size == size;
     });
     if (range == ranges.end()) return;
     passed_over = range->passed_over;
     ranges.erase(range);
     if (ranges.empty()) shard.ranges.erase(it);
   }
-  if (passed_over) DropRangeThen(ino, offset, size, [] {});
-}
-
-void Invalidator::GrowTo(Ino ino, uint64_t end, char last) {
-  ReaderMutexLock lock(&session_mu_);
-  if (session_ == nullptr) return;
-  fuse_bufvec bytes = FUSE_BUFVEC_INIT(1);
-  bytes.buf[0].mem = &last;
-  // The page stays one that must be read: a byte alone does not make it whole.
-  fuse_lowlevel_notify_store(session_, Raw(inodes_.NodeOf(ino)), static_cast<off_t>(end - 1),
-                             &bytes, static_cast<fuse_buf_copy_flags>(0));
+  if (passed_over && io == Io::kWriteBack) DropRangeThen(ino, offset, size, [] {});
 }
 
 void Invalidator::DropRangeThen(Ino ino, uint64_t offset, uint64_t size,
@@ -153,6 +149,32 @@ void Invalidator::DropRangeThen(Ino ino, uint64_t offset, uint64_t size,
     Notify(ino, start, to_end ? 0 : std::max(PageEnd(offset + size) - start, kPageBytes));
     std::move(then)();
   });
+}
+
+void Invalidator::GrowThen(const Attr& attr, uint64_t offset, cache::Workers::Task then) {
+  DropRangeThen(attr.ino, offset, kToEnd, [this, attr, then = std::move(then)]() mutable {
+    if (!inodes_.HasToldNewer(attr)) {
+      Grow(attr.ino, attr.size);
+      inodes_.NoteGrown(attr.ino, attr.size);
+    }
+    std::move(then)();
+  });
+}
+
+// The kernel takes a file to reach as far as what is stored into its pages, and does so before it
+// fetches the bytes. These it cannot fetch: so it grows, and its pages stay as they are. (libfuse
+// would complain of the fault on standard error.)
+void Invalidator::Grow(Ino ino, uint64_t size) {
+  fuse_notify_store_out store{
+      .nodeid = Raw(inodes_.NodeOf(ino)), .offset = size - 1, .size = 1, .padding = 0};
+  fuse_out_header header{.len = sizeof header + sizeof store + 1,
+                         .error = FUSE_NOTIFY_STORE,
+                         .unique = 0};
+  const iovec parts[] = {{&header, sizeof header}, {&store, sizeof store}, {unreadable_.get(), 1}};
+  ReaderMutexLock lock(&session_mu_);
+  if (session_ == nullptr) return;
+  if (writev(fuse_session_fd(session_), parts, std::size(parts)) < 0 && errno == EFAULT) return;
+  LogDebug("inode {} is not made to grow: {}", Raw(ino), strerrorname_np(errno));
 }
 
 }  // namespace tarn::fuse

@@ -21,6 +21,7 @@
 #include "client/cache/workers.h"
 #include "client/fuse/fuse_api.h"
 #include "client/fuse/inode_table.h"
+#include "client/fuse/unreadable.h"
 #include "common/sync.h"
 
 namespace tarn::fuse {
@@ -38,16 +39,19 @@ class Invalidator final : public cache::KernelCache {
   // Held while a reply that depends on cache::Freshness is built and written.
   Mutex& gate() ABSL_LOCK_RETURNED(gate_) { return gate_; }
 
-  // A request that may keep pages locked in the kernel until it is answered.
-  void BeginIo(Ino ino, uint64_t offset, uint64_t size);
-  // After its answer.
-  void EndIo(Ino ino, uint64_t offset, uint64_t size);
-  // Tells the kernel that the file reaches to `end`, by its last byte. On a worker only.
-  void GrowTo(Ino ino, uint64_t end, char last);
+  // A request that keeps pages locked in the kernel until it is answered: a READ fills them; the
+  // write-back of pages that were stored to through a mapping leaves them as they are.
+  enum class Io : uint8_t { kRead, kWriteBack };
+  void BeginIo(Io io, Ino ino, uint64_t offset, uint64_t size);
+  // After its answer. What a drop passed over for the sake of a write-back is dropped now.
+  void EndIo(Io io, Ino ino, uint64_t offset, uint64_t size);
 
   static constexpr uint64_t kToEnd = UINT64_MAX;
   // Drops a range of data and runs `then`, on a worker.
   void DropRangeThen(Ino ino, uint64_t offset, uint64_t size, cache::Workers::Task then);
+  // Likewise all from `offset` on; and has the kernel take the file to be at least as long as
+  // `attr` says, which no reply under way can undo; unless one has told of a later version.
+  void GrowThen(const Attr& attr, uint64_t offset, cache::Workers::Task then);
 
   void Settle() override;
   void RunGated(absl::FunctionRef<void()> hand_over) override;
@@ -60,10 +64,9 @@ class Invalidator final : public cache::KernelCache {
 
  private:
   struct Range {
+    Io io = Io::kRead;
     uint64_t offset = 0;
     uint64_t size = 0;
-    // It may also be a read(2) past the page cache, which locks nothing: so what a drop passed over
-    // for its sake is dropped when it is over.
     bool passed_over = false;
   };
   using Ranges = absl::InlinedVector<Range, 2>;
@@ -76,6 +79,7 @@ class Invalidator final : public cache::KernelCache {
 
   // fuse_lowlevel_notify_inval_inode, until the kernel has the inode or has forgotten it.
   void Notify(Ino ino, int64_t offset, int64_t length);
+  void Grow(Ino ino, uint64_t size);
 
   InodeTable& inodes_;
   Mutex gate_;
@@ -84,6 +88,7 @@ class Invalidator final : public cache::KernelCache {
   Mutex end_mu_;  // a leaf, to wait under between two tries
   bool ended_ ABSL_GUARDED_BY(end_mu_) = false;
   std::array<Shard, kShards> shards_;
+  const Unreadable unreadable_;
   cache::Workers workers_;  // last
 };
 

@@ -82,8 +82,11 @@ bool CheckName(Request& request, const char* name);
 void ReplyEntry(Request request, Ino dir, std::string_view name, const EntryReply& reply);
 // Answers that the request's directory has no `name`, to be remembered where it may be.
 void ReplyAbsent(Request& request, std::string_view name);
-void ReplyAttr(Request request, const Attr& attr);
-void ReplyStatx(Request request, const Attr& attr);
+// `relies_on_size`: the kernel asks for its own sake, not for a stat(2).
+void ReplyAttr(Request request, const Attr& attr, bool relies_on_size);
+void ReplyStatx(Request request, const Attr& attr, bool relies_on_size);
+// To a change of attributes: the kernel takes these whatever happened to the inode meanwhile.
+void ReplySet(Request request, const Attr& attr);
 // Counts the lookup of `reply` and says how the kernel is to be told of it. REQUIRES: the gate.
 fuse_entry_param MakeEntry(FuseBridge& bridge, Ino dir, std::string_view name,
                            const EntryReply& reply);

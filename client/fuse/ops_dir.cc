@@ -35,7 +35,7 @@ bool IsDots(const DirEntry& entry) {
 
 bool MayTellSize(FuseBridge& bridge, const Attr& attr) {
   return attr.type != FileType::kRegular ||
-         !bridge.inodes().DropBeforeSize(attr.ino, attr.size).has_value();
+         !bridge.inodes().GrowsFrom(attr, false).has_value();
 }
 
 // REQUIRES: the gate, until the reply is written.

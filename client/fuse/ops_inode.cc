@@ -22,22 +22,26 @@ void ForgetMulti(fuse_req_t req, size_t count, fuse_forget_data* forgets) noexce
   fuse_reply_none(req);
 }
 
-void GetAttr(fuse_req_t req, fuse_ino_t node, fuse_file_info*) noexcept {
+// The kernel names a descriptor only when it asks for its own sake: to read up to the end of a
+// file, or to seek from there.
+void GetAttr(fuse_req_t req, fuse_ino_t node, fuse_file_info* fi) noexcept {
   Request request(req, node, "getattr");
   if (node == FUSE_ROOT_ID) request.LetUmountPass();
   GetAttrArgs args{.inode = request.bridge().HandleOf(node)};
-  Run<verbs::GetAttr>(std::move(request), args, [](Request r, const AttrReply& reply) {
-    ReplyAttr(std::move(r), reply.attr);
-  });
+  Run<verbs::GetAttr>(std::move(request), args,
+                      [relies = fi != nullptr](Request r, const AttrReply& reply) {
+                        ReplyAttr(std::move(r), reply.attr, relies);
+                      });
 }
 
-void StatX(fuse_req_t req, fuse_ino_t node, int, int, fuse_file_info*) noexcept {
+void StatX(fuse_req_t req, fuse_ino_t node, int, int, fuse_file_info* fi) noexcept {
   Request request(req, node, "statx");
   if (node == FUSE_ROOT_ID) request.LetUmountPass();
   GetAttrArgs args{.inode = request.bridge().HandleOf(node)};
-  Run<verbs::GetAttr>(std::move(request), args, [](Request r, const AttrReply& reply) {
-    ReplyStatx(std::move(r), reply.attr);
-  });
+  Run<verbs::GetAttr>(std::move(request), args,
+                      [relies = fi != nullptr](Request r, const AttrReply& reply) {
+                        ReplyStatx(std::move(r), reply.attr, relies);
+                      });
 }
 
 void SetAttr(fuse_req_t req, fuse_ino_t node, struct stat* attr, int to_set,
@@ -63,7 +67,7 @@ void SetAttr(fuse_req_t req, fuse_ino_t node, struct stat* attr, int to_set,
   // Whether S_ISGID stays, and which groups may be given, depends on the caller's.
   if ((args.mode || args.gid) && request->uid != 0) request.ReadGroups();
   Run<verbs::SetAttr>(std::move(request), args, [](Request r, const AttrReply& reply) {
-    ReplyAttr(std::move(r), reply.attr);
+    ReplySet(std::move(r), reply.attr);
   });
 }
 
@@ -71,7 +75,8 @@ void ReadLink(fuse_req_t req, fuse_ino_t node) noexcept {
   Request request(req, node, "readlink");
   ReadLinkArgs args{.inode = request.bridge().HandleOf(node)};
   // The kernel keeps the target in the link's first page.
-  auto page = std::make_unique<BusyPages>(request.bridge(), args.inode.ino, 0, 1);
+  auto page =
+      std::make_unique<BusyPages>(request.bridge(), BusyPages::Io::kRead, args.inode.ino, 0, 1);
   Run<verbs::ReadLink>(std::move(request), args,
                        [page = std::move(page)](Request r, const ReadLinkReply& reply) mutable {
                          fuse_reply_readlink(r.Finish(), reply.target.c_str());

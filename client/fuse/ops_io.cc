@@ -20,9 +20,13 @@ namespace {
 constexpr size_t kMaxParts = IOV_MAX - 1;
 
 // Hands the slices to the kernel as they are. More than was asked for must not go out: the kernel
-// refuses such a reply, and the reader would wait for ever.
-void ReplyData(Request& request, Bytes data, size_t asked) {
+// refuses such a reply, and the reader would wait for ever. Less tells it where the file ends.
+void ReplyData(Request& request, Bytes data, uint64_t offset, size_t asked) {
   if (data.size() > asked) data = data.Sub(0, asked);
+  if (data.size() < asked) {
+    FuseBridge& bridge = request.bridge();
+    bridge.inodes().TellEnd(bridge.inodes().InoOf(NodeId{request->node}), offset + data.size());
+  }
   if (data.slices().size() > kMaxParts) data = Bytes::FromString(data.ToString());
   std::vector<iovec> parts;
   parts.reserve(data.slices().size());
@@ -44,26 +48,27 @@ void ReplyWritten(Request request, size_t size, int sync, const FsyncArgs& fsync
 // A read of another descriptor that began before this write may have left old pages behind it. If
 // the file has grown, as the kernel reckons, so may have the page that held its end. An append
 // lands behind what other hosts appended, and the kernel, which reckons from the end that it knew,
-// would let a reader that is just asking for the size miss it: so it is told.
-void DropThenReply(Request request, Ino ino, uint64_t offset, size_t size, uint64_t end, char last,
-                   int sync, const FsyncArgs& fsync) {
+// would let a reader that is just asking for the size miss it: so it is made to grow.
+void DropThenReply(Request request, const WriteReply& written, size_t size, uint64_t end, int sync,
+                   const FsyncArgs& fsync) {
   FuseBridge& bridge = request.bridge();
+  const Ino ino = fsync.inode.ino;
   if (size == 0 || !bridge.inodes().MayHavePages(ino)) {
-    bridge.inodes().TellAtLeast(ino, end);
+    bridge.inodes().NoteGrown(ino, end);
     return ReplyWritten(std::move(request), size, sync, fsync);
   }
-  const uint64_t told = bridge.inodes().Told(ino);
-  const bool grown = end > told || offset + size > told;
+  const uint64_t floor = bridge.inodes().SizeFloor(ino);
+  const uint64_t true_end = written.offset + size;
+  const bool grown = end > floor || true_end > floor;
   bridge.inodes().NoteContended(ino);
-  const uint64_t from = grown ? std::min(told, offset) : offset;
-  bridge.invalidator().DropRangeThen(
-      ino, from, grown ? Invalidator::kToEnd : size,
-      [request = std::move(request), ino, offset, end, size, last, sync, fsync]() mutable {
-        const uint64_t true_end = offset + size;
-        if (true_end > end) request.bridge().invalidator().GrowTo(ino, true_end, last);
-        request.bridge().inodes().TellAtLeast(ino, std::max(end, true_end));
-        ReplyWritten(std::move(request), size, sync, fsync);
-      });
+  auto reply = [request = std::move(request), ino, end, size, sync, fsync]() mutable {
+    request.bridge().inodes().NoteGrown(ino, end);
+    ReplyWritten(std::move(request), size, sync, fsync);
+  };
+  const uint64_t from = grown ? std::min(floor, written.offset) : written.offset;
+  if (true_end > end) return bridge.invalidator().GrowThen(written.attr, from, std::move(reply));
+  bridge.invalidator().DropRangeThen(ino, from, grown ? Invalidator::kToEnd : size,
+                                     std::move(reply));
 }
 
 }  // namespace
@@ -77,16 +82,19 @@ void Read(fuse_req_t req, fuse_ino_t node, size_t size, off_t offset, fuse_file_
                 .offset = static_cast<uint64_t>(offset),
                 .size = static_cast<uint32_t>(size),
                 .direct = direct};
+  const uint64_t from = args.offset;
   if (direct || !request.bridge().caches()) {
-    return Run<verbs::Read>(std::move(request), args, [size](Request r, ReadReply reply) {
-      ReplyData(r, std::move(reply.data), size);
+    return Run<verbs::Read>(std::move(request), args, [from, size](Request r, ReadReply reply) {
+      ReplyData(r, std::move(reply.data), from, size);
     });
   }
+  request.bridge().inodes().NotePages(args.inode.ino);  // a mapping may be all that uses them
   auto pages =
-      std::make_unique<BusyPages>(request.bridge(), args.inode.ino, args.offset, size);
+      std::make_unique<BusyPages>(request.bridge(), BusyPages::Io::kRead, args.inode.ino,
+                                  args.offset, size);
   Run<verbs::Read>(std::move(request), args,
-                   [size, pages = std::move(pages)](Request r, ReadReply reply) mutable {
-                     ReplyData(r, std::move(reply.data), size);
+                   [from, size, pages = std::move(pages)](Request r, ReadReply reply) mutable {
+                     ReplyData(r, std::move(reply.data), from, size);
                      pages.reset();
                    });
 }
@@ -111,7 +119,8 @@ void Write(fuse_req_t req, fuse_ino_t node, const char* data, size_t size, off_t
   FsyncArgs fsync{.inode = args.inode, .data_only = sync == O_DSYNC, .open = args.open};
   FuseBridge& bridge = request.bridge();
   if (page) {
-    auto pages = std::make_unique<BusyPages>(bridge, args.inode.ino, start, size);
+    auto pages = std::make_unique<BusyPages>(bridge, BusyPages::Io::kWriteBack, args.inode.ino,
+                                             start, size);
     return Run<verbs::Write>(
         std::move(request), std::move(args),
         [size, pages = std::move(pages)](Request r, const WriteReply&) mutable {
@@ -119,11 +128,10 @@ void Write(fuse_req_t req, fuse_ino_t node, const char* data, size_t size, off_t
           pages.reset();
         });
   }
-  const char last = size > 0 ? data[size - 1] : '\0';
   Run<verbs::Write>(
       std::move(request), std::move(args),
-      [size, sync, fsync, last, end = start + size](Request r, const WriteReply& reply) {
-        DropThenReply(std::move(r), fsync.inode.ino, reply.offset, size, end, last, sync, fsync);
+      [size, sync, fsync, end = start + size](Request r, const WriteReply& reply) {
+        DropThenReply(std::move(r), reply, size, end, sync, fsync);
       });
 }
 
@@ -148,7 +156,7 @@ void Allocate(fuse_req_t req, fuse_ino_t node, int mode, off_t offset, off_t len
   const uint64_t end = extends ? args.offset + args.length : 0;
   Run<verbs::Allocate>(std::move(request), args,
                        [ino = args.inode.ino, end](Request r, const AttrReply&) {
-                         r.bridge().inodes().TellAtLeast(ino, end);
+                         r.bridge().inodes().NoteGrown(ino, end);
                          r.Ok();
                        });
 }
@@ -179,7 +187,7 @@ void CopyRange(fuse_req_t req, fuse_ino_t source, off_t source_offset, fuse_file
                      .target_offset = static_cast<uint64_t>(target_offset),
                      .length = length};
   Run<verbs::CopyRange>(std::move(request), args, [args](Request r, const CopyRangeReply& reply) {
-    r.bridge().inodes().TellAtLeast(args.target.ino, args.target_offset + reply.copied);
+    r.bridge().inodes().NoteGrown(args.target.ino, args.target_offset + reply.copied);
     fuse_reply_write(r.Finish(), reply.copied);
   });
 }

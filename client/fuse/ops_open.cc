@@ -2,7 +2,6 @@
 
 #include "client/fuse/convert.h"
 #include "client/fuse/ops.h"
-#include "common/clock.h"
 #include "common/limits.h"
 #include "common/unless_cancelled.h"
 
@@ -11,15 +10,6 @@ namespace {
 
 // In open flags of the kernel: the file is opened by execve(2).
 constexpr int kFlagExecute = 0x20;
-
-// For so long after a change of a file it is read past the page cache. The kernel is no friend of
-// files that change while it has their pages: a size that it asks for while another change comes in
-// is thrown away, and the reader sees the end of before.
-constexpr int64_t kSettledNanos = 2 * kSecondNanos;
-
-bool IsSettled(const Attr& attr) {
-  return SystemClock().Now().ns - attr.ctime.ns >= kSettledNanos;
-}
 
 // A descriptor that only reads uses the kernel's page cache, which holds nothing but what leases
 // cover, so it is never emptied for an open. One that writes goes past it, as does every one where
@@ -30,7 +20,7 @@ void SetReply(FuseBridge& bridge, fuse_ino_t node, fuse_file_info& fi, OpenId op
   const Ino ino = bridge.inodes().InoOf(NodeId{node});
   const bool reads_only = (fi.flags & O_ACCMODE) == O_RDONLY;
   fi.fh = Raw(open);
-  fi.direct_io = !bridge.caches() || !reads_only || !IsSettled(attr) ||
+  fi.direct_io = !bridge.caches() || !reads_only || !bridge.HasSettled(attr) ||
                  bridge.inodes().IsContended(ino);
   fi.parallel_direct_writes = fi.direct_io;
   fi.keep_cache = !fi.direct_io;

@@ -20,7 +20,7 @@ fuse_entry_param MakeEntry(FuseBridge& bridge, Ino dir, std::string_view name,
                            const EntryReply& reply) {
   fuse_entry_param entry{};
   entry.ino = Raw(bridge.inodes().Remember(reply.handle));
-  bridge.inodes().Tell(reply.handle.ino, reply.attr.size);
+  bridge.inodes().TellSize(reply.attr);
   entry.attr = ToStat(reply.attr);
   entry.attr_timeout = bridge.AttrSeconds(reply.attr);
   entry.entry_timeout = bridge.EntrySeconds(dir, name, reply.handle.ino);
@@ -29,20 +29,17 @@ fuse_entry_param MakeEntry(FuseBridge& bridge, Ino dir, std::string_view name,
 
 namespace {
 
-// Runs `then` with the request once the kernel may be told the size.
+// Runs `then` with the request once a reply may tell the size.
 template <class F>
-void WhenSizeMayBeTold(Request request, const Attr& attr, F then) {
+void WhenSizeMayBeTold(Request request, const Attr& attr, bool relies_on_it, F then) {
   FuseBridge& bridge = request.bridge();
   if (!bridge.caches() || attr.type != FileType::kRegular) return then(std::move(request));
-  const std::optional<uint64_t> from = bridge.inodes().DropBeforeSize(attr.ino, attr.size);
+  const std::optional<uint64_t> from = bridge.inodes().GrowsFrom(attr, relies_on_it);
   if (!from.has_value()) return then(std::move(request));
-  bridge.invalidator().DropRangeThen(
-      attr.ino, *from, Invalidator::kToEnd,
-      [request = std::move(request), ino = attr.ino, size = attr.size,
-       then = std::move(then)]() mutable {
-        request.bridge().inodes().Tell(ino, size);
-        then(std::move(request));
-      });
+  bridge.invalidator().GrowThen(attr, *from,
+                                [request = std::move(request), then = std::move(then)]() mutable {
+                                  then(std::move(request));
+                                });
 }
 
 void SendEntry(Request request, Ino dir, std::string_view name, const EntryReply& reply) {
@@ -55,6 +52,7 @@ void SendEntry(Request request, Ino dir, std::string_view name, const EntryReply
 
 void SendAttr(Request request, const Attr& attr) {
   ReaderMutexLock gate(&request.bridge().invalidator().gate());
+  request.bridge().inodes().TellSize(attr);
   struct stat st = ToStat(attr);
   double timeout = request.bridge().AttrSeconds(attr);
   fuse_reply_attr(request.Finish(), &st, timeout);
@@ -62,6 +60,7 @@ void SendAttr(Request request, const Attr& attr) {
 
 void SendStatx(Request request, const Attr& attr) {
   ReaderMutexLock gate(&request.bridge().invalidator().gate());
+  request.bridge().inodes().TellSize(attr);
   struct statx stx = ToStatx(attr);
   double timeout = request.bridge().AttrSeconds(attr);
   fuse_reply_statx(request.Finish(), 0, &stx, timeout);
@@ -70,7 +69,7 @@ void SendStatx(Request request, const Attr& attr) {
 }  // namespace
 
 void ReplyEntry(Request request, Ino dir, std::string_view name, const EntryReply& reply) {
-  WhenSizeMayBeTold(std::move(request), reply.attr,
+  WhenSizeMayBeTold(std::move(request), reply.attr, false,
                     [dir, name = std::string(name), reply](Request r) {
                       SendEntry(std::move(r), dir, name, reply);
                     });
@@ -89,15 +88,17 @@ void ReplyAbsent(Request& request, std::string_view name) {
   }
 }
 
-void ReplyAttr(Request request, const Attr& attr) {
-  WhenSizeMayBeTold(std::move(request), attr,
+void ReplyAttr(Request request, const Attr& attr, bool relies_on_size) {
+  WhenSizeMayBeTold(std::move(request), attr, relies_on_size,
                     [attr](Request r) { SendAttr(std::move(r), attr); });
 }
 
-void ReplyStatx(Request request, const Attr& attr) {
-  WhenSizeMayBeTold(std::move(request), attr,
+void ReplyStatx(Request request, const Attr& attr, bool relies_on_size) {
+  WhenSizeMayBeTold(std::move(request), attr, relies_on_size,
                     [attr](Request r) { SendStatx(std::move(r), attr); });
 }
+
+void ReplySet(Request request, const Attr& attr) { SendAttr(std::move(request), attr); }
 
 void ReleaseOpen(Request request, Handle inode, OpenId open, bool held_locks) {
   FileSystem& fs = request.bridge().fs();

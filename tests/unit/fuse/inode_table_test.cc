@@ -9,6 +9,10 @@ constexpr Handle kRoot{Ino{1}, 11};
 constexpr Handle kFile{Ino{7}, 77};
 constexpr auto kIgnore = [](Ino) {};
 
+Attr FileOf(uint64_t size, uint64_t version = 1) {
+  return {.ino = kFile.ino, .type = FileType::kRegular, .size = size, .version = version};
+}
+
 TEST(InodeTable, HandleKeepsItsTagWhileCounted) {
   InodeTable table(kRoot);
   NodeId node = table.Remember(kFile);
@@ -66,20 +70,55 @@ TEST(InodeTable, PagesAreNotedUntilForgotten) {
   EXPECT_FALSE(table.MayHavePages(kFile.ino));
 }
 
-TEST(InodeTable, OtherSizeIsToldOnlyAfterThePagesFromTheLesserOneOnAreDropped) {
+TEST(InodeTable, FloorIsTheLeastSizeToldSinceItGrew) {
+  InodeTable table(kRoot);
+  EXPECT_EQ(table.SizeFloor(kFile.ino), 0u);
+  table.Remember(kFile);
+  table.TellSize(FileOf(30));
+  EXPECT_EQ(table.SizeFloor(kFile.ino), 30u);
+  table.TellSize(FileOf(50));  // perhaps not taken
+  EXPECT_EQ(table.SizeFloor(kFile.ino), 30u);
+  table.TellSize(FileOf(20));
+  EXPECT_EQ(table.SizeFloor(kFile.ino), 20u);
+  table.NoteGrown(kFile.ino, 40);
+  EXPECT_EQ(table.SizeFloor(kFile.ino), 40u);
+  table.NoteGrown(kFile.ino, 10);
+  EXPECT_EQ(table.SizeFloor(kFile.ino), 40u);
+}
+
+TEST(InodeTable, GreaterSizeIsNotLeftToAReplyWhereItMatters) {
   InodeTable table(kRoot);
   table.Remember(kFile);
-  EXPECT_EQ(table.DropBeforeSize(kFile.ino, 10), std::nullopt);
-  EXPECT_EQ(table.DropBeforeSize(kFile.ino, 20), std::nullopt);  // no pages: nothing to drop
+  EXPECT_EQ(table.GrowsFrom(FileOf(30), true), std::nullopt);  // the first that is told
+  table.TellSize(FileOf(30));
+  EXPECT_EQ(table.GrowsFrom(FileOf(30), true), std::nullopt);
+  EXPECT_EQ(table.GrowsFrom(FileOf(20), true), std::nullopt);
+  EXPECT_EQ(table.GrowsFrom(FileOf(31), true), 30u);
+  EXPECT_EQ(table.GrowsFrom(FileOf(31), false), std::nullopt);
   table.NotePages(kFile.ino);
-  EXPECT_EQ(table.DropBeforeSize(kFile.ino, 20), std::nullopt);
-  EXPECT_EQ(table.DropBeforeSize(kFile.ino, 30), 20u);
-  EXPECT_EQ(table.DropBeforeSize(kFile.ino, 30), 20u);  // until it is told
-  table.Tell(kFile.ino, 30);
-  EXPECT_EQ(table.DropBeforeSize(kFile.ino, 30), std::nullopt);
-  EXPECT_EQ(table.DropBeforeSize(kFile.ino, 5), 5u);
-  table.TellAtLeast(kFile.ino, 25);
-  EXPECT_EQ(table.Told(kFile.ino), 30u);
+  EXPECT_EQ(table.GrowsFrom(FileOf(31), false), 30u);
+  table.NoteGrown(kFile.ino, 31);
+  EXPECT_EQ(table.GrowsFrom(FileOf(31), false), std::nullopt);
+}
+
+TEST(InodeTable, EndThatAReadHasMetLowersTheFloor) {
+  InodeTable table(kRoot);
+  table.Remember(kFile);
+  table.TellEnd(kFile.ino, 10);
+  EXPECT_EQ(table.SizeFloor(kFile.ino), 0u);  // nothing was told yet
+  table.TellSize(FileOf(30));
+  table.TellEnd(kFile.ino, 10);
+  EXPECT_EQ(table.SizeFloor(kFile.ino), 10u);
+}
+
+TEST(InodeTable, LaterVersionsAreRemembered) {
+  InodeTable table(kRoot);
+  table.Remember(kFile);
+  table.TellSize(FileOf(30, 5));
+  EXPECT_FALSE(table.HasToldNewer(FileOf(40, 5)));
+  EXPECT_TRUE(table.HasToldNewer(FileOf(40, 4)));
+  table.TellSize(FileOf(30, 4));
+  EXPECT_TRUE(table.HasToldNewer(FileOf(40, 4)));
 }
 
 TEST(InodeTable, OnlyAFileWithPagesIsContended) {
