@@ -11,6 +11,7 @@
 #include <memory>
 #include <string>
 
+#include "common/limits.h"
 #include "common/result.h"
 
 namespace tarn::transport {
@@ -24,6 +25,8 @@ Result<std::string> TargetOf(const std::string& server);
 
 // The call fails with DEADLINE_EXCEEDED after `nanos` of the monotonic clock.
 void SetDeadline(grpc::ClientContext& context, int64_t nanos);
+// At most, of what tells the server of a session: Hello, Reclaim, heartbeats.
+inline constexpr int64_t kHelloNanos = 5 * kSecondNanos;
 
 // Thread safety: safe.
 class Channels {

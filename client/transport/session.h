@@ -125,6 +125,13 @@ class Session : public std::enable_shared_from_this<Session> {
   // The server was alive when what was sent at `nanos` arrived there.
   void Heard(int64_t nanos) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
+  // ---- session_loss.cc: the thread's ----
+  bool Reclaim(bool with_locks);  // tells a server without our state; false: no answer
+  // After the previous session is lost: fails what cannot be asked again, queues what can.
+  void Requeue(bool replies_kept) ABSL_LOCKS_EXCLUDED(mu_);
+  // Ends what is in flight, unanswered, so that `held_` says all that was ever granted.
+  void RecallInFlight();
+
   // ---- session_life.cc: the thread ----
   void Run();
   void Reconnect();
@@ -132,18 +139,11 @@ class Session : public std::enable_shared_from_this<Session> {
   bool TryReconnect(bool& restore);
   grpc::Status SayHello(v1::HelloReply& reply, int64_t timeout_nanos);
   void Adopt(const v1::HelloReply& reply) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  // Tells a server without our state what we hold. False: no answer.
-  bool Reclaim(bool with_locks);
-  // After the previous session is lost: fails what cannot be asked again, queues what can.
-  void Requeue(bool replies_kept) ABSL_LOCKS_EXCLUDED(mu_);
-  // Ends what is in flight, unanswered, so that `held_` says all that was ever granted.
-  void RecallInFlight();
   void GoUp();
   void SendHeldBack();  // once more, what the server had no room for
   bool HeartbeatIsDue();
   void Heartbeat();
-  // The connection of `generation` is broken.
-  void Broken(uint64_t generation);
+  void Broken(uint64_t generation);  // the connection of that generation is
   void BrokenLocked(uint64_t generation) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void SayGoodbye();
   void TellSession() ABSL_LOCKS_EXCLUDED(mu_);
