@@ -188,6 +188,26 @@ TEST_F(FencedTest, MutationOfAClientThatIsFencedTwiceIsDoneOnce) {
   EXPECT_EQ(sessions(), 3u);
 }
 
+TEST_F(FencedTest, MutationFailsEIOAfterManySessionsThatDidNotAnswer) {
+  ASSERT_OK(ArmFaults("reply.send=fail"));
+  auto made = StartMakeDir("dir");
+  std::vector<Answer<verbs::MakeDir>> later;
+  for (size_t lost = 0; lost <= kFormerRequestsMax; ++lost) {
+    // What is asked next has been done: so that, too, has been asked in this session.
+    const std::string next = "next" + std::to_string(lost);
+    later.push_back(StartMakeDir(next));
+    ASSERT_TRUE(Eventually([&] { return Exists(next); }));
+    EXPECT_FALSE(IsReady(made)) << lost;
+    FenceByRestart();
+    Heal();
+  }
+  EXPECT_ERROR(kEIO, made.get());
+  EXPECT_TRUE(Exists("dir"));
+  ASSERT_OK(ArmFaults(""));
+  later.erase(later.begin());  // asked as often, perhaps
+  for (auto& one : later) EXPECT_OK(one.get());
+}
+
 TEST_F(FencedTest, MutationFailsEIOIfNobodyKnowsWhatBecameOfIt) {
   const auto plain = Create(*fs_, "plain");
   ASSERT_OK(plain);

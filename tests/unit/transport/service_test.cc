@@ -1,142 +1,9 @@
 // The services as any client may use them, well or badly: slots, sessions, malformed messages.
-#include <grpcpp/create_channel.h>
-#include <grpcpp/generic/generic_stub.h>
-#include <grpcpp/security/credentials.h>
-
-#include "common/limits.h"
-#include "common/wire/convert.h"
-#include "common/wire/frame.h"
 #include "proto/admin.grpc.pb.h"
-#include "proto/session.grpc.pb.h"
-#include "tests/unit/transport/remote_fixture.h"
+#include "tests/unit/transport/service_fixture.h"
 
 namespace tarn::transport {
 namespace {
-
-using grpc::StatusCode;
-
-// One unary call with raw bytes.
-struct RawCall {
-  grpc::ClientContext context;
-  grpc::ByteBuffer request;
-  grpc::ByteBuffer reply;
-  std::promise<grpc::Status> status;
-};
-
-class ServiceTest : public RemoteFixture {
- protected:
-  explicit ServiceTest(const Timing& timing = {}) : RemoteFixture(timing) { Dial(); }
-  void Dial() {
-    channel_ = grpc::CreateChannel(server_.address(), grpc::InsecureChannelCredentials());
-    generic_ = std::make_unique<grpc::GenericStub>(channel_);
-    sessions_ = v1::Session::NewStub(channel_);
-  }
-
-  v1::HelloRequest HelloRequest() const {
-    v1::HelloRequest request;
-    request.set_version(kProtocolVersion);
-    request.set_file_system("default");
-    request.set_nonce(std::string(16, static_cast<char>('a')));
-    return request;
-  }
-  grpc::Status Hello(const v1::HelloRequest& request, v1::HelloReply& reply) {
-    grpc::ClientContext context;
-    return sessions_->Hello(&context, request, &reply);
-  }
-  void Hello() { ASSERT_TRUE(Hello(HelloRequest(), hello_).ok()); }
-
-  // The call lives as long as the fixture: its context holds the channel, which must not end on a
-  // thread of gRPC's.
-  RawCall* StartRaw(const std::string& method, const std::string& bytes) {
-    RawCall* const call = calls_.emplace_back(std::make_unique<RawCall>()).get();
-    call->request = wire::ToBuffer(Bytes::Copy(bytes));
-    generic_->UnaryCall(&call->context, method, {}, &call->request, &call->reply,
-                       [call](grpc::Status status) { call->status.set_value(status); });
-    return call;
-  }
-  StatusCode Raw(const std::string& method, const std::string& bytes) {
-    return StartRaw(method, bytes)->status.get_future().get().error_code();
-  }
-
-  // A request under the session's slot 0 (or another) and `sequence`.
-  template <class Message>
-  Message InSlot(uint64_t sequence, uint32_t slot = 0) const {
-    Message message;
-    v1::RequestHeader& header = *message.mutable_header();
-    *header.mutable_session() = hello_.session();
-    header.set_epoch(hello_.epoch());
-    header.set_slot(slot);
-    header.set_sequence(sequence);
-    header.mutable_caller()->set_has_groups(true);
-    return message;
-  }
-  v1::MakeDirRequest MakeDir(const std::string& name, uint64_t sequence, uint32_t slot = 0) const {
-    auto message = InSlot<v1::MakeDirRequest>(sequence, slot);
-    *message.mutable_dir() = hello_.root();
-    message.set_name(name);
-    message.set_mode(0755);
-    return message;
-  }
-  // Sends a MakeDir: the status, or if that is OK the errno as a negative number.
-  int SendMakeDir(const v1::MakeDirRequest& message) {
-    RawCall* const call = StartRaw("/tarn.v1.Filesystem/MakeDir", message.SerializeAsString());
-    const grpc::Status status = call->status.get_future().get();
-    if (!status.ok()) return status.error_code();
-    v1::EntryReply reply;
-    EXPECT_OK(wire::Decode(call->reply, reply));
-    return -reply.header().error();
-  }
-
-  std::shared_ptr<grpc::Channel> channel_;
-  std::unique_ptr<grpc::GenericStub> generic_;
-  std::unique_ptr<v1::Session::Stub> sessions_;
-  std::vector<std::unique_ptr<RawCall>> calls_;
-  v1::HelloReply hello_;
-};
-
-// Silent clients are given up soon.
-class FencedClientTest : public ServiceTest {
- protected:
-  FencedClientTest() : ServiceTest({.session_lifetime_nanos = kSecondNanos / 3}) {}
-  // Has the client's session lock `file_`, under sequence 1 and 2 of slot 0, and another client
-  // wait for the lock.
-  void Fence() {
-    const auto other = Connect();
-    const auto made = Create(*other, "f");
-    ASSERT_OK(made);
-    file_ = made->entry.handle;
-    auto open = InSlot<v1::OpenRequest>(1);
-    wire::Fill(file_, *open.mutable_inode());
-    open.set_open(5);
-    open.set_access(3);
-    ASSERT_EQ(Raw("/tarn.v1.Filesystem/Open", open.SerializeAsString()), StatusCode::OK);
-    auto lock = InSlot<v1::SetLockRequest>(2);
-    wire::Fill(LockOf(file_, OpenId{5}, LockType::kWrite, false), lock);
-    ASSERT_EQ(Raw("/tarn.v1.Filesystem/SetLock", lock.SerializeAsString()), StatusCode::OK);
-    ASSERT_OK(SetLock(*other, LockOf(file_, last_open(), LockType::kWrite, true)));
-  }
-  // Hello after a session, with another nonce each time: that one is now `former_`.
-  void HelloAfter(const v1::SessionId& previous, bool replace = false) {
-    former_ = hello_;
-    v1::HelloRequest request = HelloRequest();
-    request.set_nonce(std::string(16, ++nonce_));
-    *request.mutable_previous() = previous;
-    request.set_replace(replace);
-    ASSERT_TRUE(Hello(request, hello_).ok());
-    ASSERT_FALSE(hello_.resumed());
-  }
-  static v1::MakeDirRequest Formerly(v1::MakeDirRequest message, const v1::SessionId& session,
-                                     uint32_t slot, uint64_t sequence) {
-    v1::FormerRequest& former = *message.mutable_header()->add_former();
-    *former.mutable_session() = session;
-    former.set_slot(slot);
-    former.set_sequence(sequence);
-    return message;
-  }
-  char nonce_ = 'a';
-  v1::HelloReply former_;
-  Handle file_;
-};
 
 TEST_F(ServiceTest, DoneMutationIsReplayed) {
   Hello();
@@ -292,11 +159,6 @@ TEST_F(ServiceTest, ForgedTagOpensNothing) {
   EXPECT_EQ(SendMakeDir(forged), -static_cast<int>(Errno::kESTALE));
 }
 
-TEST_F(FencedClientTest, HelloTellsTheLifetime) {
-  Hello();
-  EXPECT_EQ(hello_.lifetime_ns(), static_cast<uint64_t>(kSecondNanos / 3));
-}
-
 TEST_F(ServiceTest, HelloAgainWithTheSameNonceIsTheSameSession) {
   Hello();
   v1::HelloReply again;
@@ -320,82 +182,6 @@ TEST_F(ServiceTest, ReclaimOfTooMuchAtOnceIsRefused) {
   EXPECT_EQ(reclaim(), StatusCode::INVALID_ARGUMENT);
 }
 
-TEST_F(FencedClientTest, DelayedWriteIsRefusedAlsoAfterARestart) {
-  Hello();
-  ASSERT_NO_FATAL_FAILURE(Fence());
-  v1::WriteHead head = InSlot<v1::WriteHead>(3);
-  wire::Fill(file_, *head.mutable_inode());
-  head.set_open(5);
-  const std::string write = wire::Encode(head, Bytes::Copy("late")).ToString();
-  EXPECT_EQ(Raw("/tarn.v1.Filesystem/Write", write), StatusCode::UNAUTHENTICATED);
-  server_.Stop();
-  server_.Start();
-  Dial();
-  EXPECT_EQ(Raw("/tarn.v1.Filesystem/Write", write), StatusCode::UNAUTHENTICATED);
-  v1::HelloRequest again = HelloRequest();
-  *again.mutable_previous() = hello_.session();
-  v1::HelloReply reply;
-  ASSERT_TRUE(Hello(again, reply).ok());
-  EXPECT_FALSE(reply.resumed());
-  EXPECT_EQ(Raw("/tarn.v1.Filesystem/Write", write), StatusCode::UNAUTHENTICATED);
-  const auto other = Connect();
-  ASSERT_OK_AND_ASSIGN(const EntryReply found, Lookup(*other, other->root().handle, "f"));
-  EXPECT_EQ(found.attr.size, 0u);
-}
-
-TEST_F(FencedClientTest, MutationIsAnsweredToTheSessionThatFollows) {
-  Hello();
-  EXPECT_FALSE(hello_.replies_kept());
-  ASSERT_EQ(SendMakeDir(MakeDir("a", 1, 7)), 0);
-  Fence();
-  HelloAfter(hello_.session());
-  EXPECT_TRUE(hello_.replies_kept());
-  const auto again = Formerly(MakeDir("a", 1), former_.session(), 7, 1);
-  EXPECT_EQ(SendMakeDir(again), 0);
-  EXPECT_EQ(SendMakeDir(again), 0) << "as its own";
-  EXPECT_EQ(SendMakeDir(Formerly(MakeDir("b", 2), former_.session(), 7, 2)), 0);
-  EXPECT_TRUE(Exists("b")) << "it had not been done";
-}
-
-TEST_F(FencedClientTest, StrangerLearnsNothingOfAFencedSession) {
-  Hello();
-  ASSERT_EQ(SendMakeDir(MakeDir("a", 1, 7)), 0);
-  Fence();
-  v1::SessionId forged = hello_.session();
-  forged.set_low(~forged.low());
-  HelloAfter(forged);
-  EXPECT_FALSE(hello_.replies_kept());
-  const auto exists = -static_cast<int>(Errno::kEEXIST);
-  EXPECT_EQ(SendMakeDir(Formerly(MakeDir("a", 1), forged, 7, 1)), exists);
-  EXPECT_EQ(SendMakeDir(Formerly(MakeDir("a", 2), former_.session(), 7, 1)), exists);
-  EXPECT_EQ(SendMakeDir(Formerly(MakeDir("new", 3), forged, 7, 2)), 0);
-  auto many = MakeDir("many", 4);
-  for (uint32_t i = 0; i <= kFormerRequestsMax; ++i) many = Formerly(many, forged, 7, 1);
-  EXPECT_EQ(SendMakeDir(many), -static_cast<int>(Errno::kEINVAL));
-  EXPECT_FALSE(Exists("many"));
-}
-
-TEST_F(FencedClientTest, SessionOfOtherRightsDoesNotFollow) {
-  Hello();
-  Fence();
-  v1::HelloRequest request = HelloRequest();
-  request.set_nonce(std::string(16, 'b'));
-  *request.mutable_previous() = hello_.session();
-  request.set_read_only(true);
-  ASSERT_TRUE(Hello(request, hello_).ok());
-  EXPECT_FALSE(hello_.replies_kept());
-}
-
-TEST_F(FencedClientTest, ReplacedSessionLeavesNothing) {
-  Hello();
-  ASSERT_EQ(SendMakeDir(MakeDir("a", 1, 7)), 0);
-  Fence();
-  const v1::SessionId fenced = hello_.session();
-  ASSERT_TRUE(server_.fs().store().FindSession(wire::SessionIdOf(fenced))->has_value());
-  HelloAfter(fenced, /*replace=*/true);
-  EXPECT_FALSE(hello_.replies_kept());
-  EXPECT_FALSE(server_.fs().store().FindSession(wire::SessionIdOf(fenced))->has_value());
-}
 
 TEST_F(ServiceTest, OtherVersionIsRefusedWithASentence) {
   v1::HelloRequest request = HelloRequest();
