@@ -57,6 +57,23 @@ void LockLedger::Note(const SetLockArgs& granted) {
   if (ranges.empty()) locks_.erase(key);
 }
 
+void LockLedger::Weaken(const SetLockArgs& asked) {
+  if (asked.lock.type == LockType::kUnlock) return Note(asked);
+  const auto own = locks_.find({asked.inode.ino, asked.kind, asked.owner});
+  if (own == locks_.end() || asked.lock.type != LockType::kRead) return;
+  for (SetLockArgs weaker : std::vector<SetLockArgs>(own->second)) {
+    const bool meets = asked.kind == LockKind::kFlock ||
+                       (weaker.lock.start <= asked.lock.end && weaker.lock.end >= asked.lock.start);
+    if (!meets || weaker.lock.type != LockType::kWrite) continue;
+    weaker.lock.type = LockType::kRead;
+    if (asked.kind == LockKind::kRange) {
+      weaker.lock.start = std::max(weaker.lock.start, asked.lock.start);
+      weaker.lock.end = std::min(weaker.lock.end, asked.lock.end);
+    }
+    Note(weaker);
+  }
+}
+
 void LockLedger::DropOwner(Ino ino, LockOwner owner) {
   locks_.erase({ino, LockKind::kRange, owner});
 }

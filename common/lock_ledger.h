@@ -18,6 +18,8 @@ class LockLedger {
  public:
   // A lock was granted, converted or, with kUnlock, given up.
   void Note(const SetLockArgs& granted);
+  // What is held is given up, or converted to kRead, as far as `asked` would do that.
+  void Weaken(const SetLockArgs& asked);
   void DropOwner(Ino ino, LockOwner owner);  // its ranges
   void DropOpen(Ino ino, OpenId open);       // what was set through it
   std::vector<SetLockArgs> Take(Ino ino);

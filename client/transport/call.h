@@ -25,6 +25,8 @@ class Call {
   virtual ~Call() = default;
   // The request under the header's session and slot.
   virtual grpc::ByteBuffer Encode(v1::RequestHeader header) const = 0;
+  // Notes what it lets go of: before it is sent for the first time.
+  virtual void NoteLetsGo(Held& held) const = 0;
   // Reads the reply, and notes what it granted and which event it says was the last.
   virtual void Receive(Held& held) = 0;
   // Hands what was received to the maker.
@@ -109,6 +111,8 @@ class VerbCall final : public Call {
       return wire::ToBuffer(wire::Encode(message));
     }
   }
+
+  void NoteLetsGo(Held& held) const override { held.NoteLetsGo(args_); }
 
   void Receive(Held& held) override {
     result_ = Decode(reply, caller().leases.get(), last_event);

@@ -53,6 +53,21 @@ void Held::Note(const SetLockArgs& args, const Unit& reply) {
   locks_.Note(args);
 }
 
+void Held::NoteLetsGo(const ReleaseArgs& args) {
+  MutexLock lock(&mu_);
+  locks_.DropOpen(args.inode.ino, args.open);
+}
+
+void Held::NoteLetsGo(const FlushArgs& args) {
+  MutexLock lock(&mu_);
+  locks_.DropOwner(args.inode.ino, args.owner);
+}
+
+void Held::NoteLetsGo(const SetLockArgs& args) {
+  MutexLock lock(&mu_);
+  locks_.Weaken(args);
+}
+
 std::vector<Held::Open> Held::opens() const {
   MutexLock lock(&mu_);
   std::vector<Open> all;

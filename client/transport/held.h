@@ -33,6 +33,13 @@ class Held {
   void Note(const ReleaseArgs& args, const Unit& reply);
   void Note(const FlushArgs& args, const Unit& reply);
   void Note(const SetLockArgs& args, const Unit& reply);
+  // A verb that lets go of locks is about to be sent. From here on it may have been done, and
+  // others may have them: so they are not told again. Other verbs take the template.
+  template <class Args>
+  void NoteLetsGo(const Args& args) {}
+  void NoteLetsGo(const ReleaseArgs& args);
+  void NoteLetsGo(const FlushArgs& args);
+  void NoteLetsGo(const SetLockArgs& args);
   // Inodes that a verb has changed.
   template <class Args, class Reply>
   void NoteChanges(const Args& args, const Reply& reply);

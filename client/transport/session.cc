@@ -90,6 +90,7 @@ void Session::Submit(std::shared_ptr<Call> call) {
   if (IsThroughLost(*call)) {
     return call->Fail(Error(Errno::kEIO, "the open was lost with its session"));
   }
+  call->NoteLetsGo(held_);
   call->context = NewContext();
   call->submitted_nanos = SystemClock().BootNanos();
   std::shared_ptr<Call> to_send;

@@ -32,6 +32,43 @@ TEST(HeldTest, UnlockInTheMiddleSplitsARange) {
   EXPECT_THAT(Ranges(held), ElementsAre(Pair(0, 39), Pair(60, 99)));
 }
 
+TEST(HeldTest, WhatIsBeingGivenUpIsNotToldAgain) {
+  Held held;
+  held.Note(Lock(LockType::kWrite, 0, 99), Unit{});
+  held.NoteLetsGo(Lock(LockType::kWrite, 0, 99));
+  held.NoteLetsGo(Lock(LockType::kUnlock, 40, 59));
+  EXPECT_THAT(Ranges(held), ElementsAre(Pair(0, 39), Pair(60, 99)));
+  held.NoteLetsGo(FlushArgs{kFile, kOpen, LockOwner{1}});
+  held.NoteLetsGo(ReleaseArgs{kFile, OpenId{7}});
+  EXPECT_EQ(held.locks().size(), 2u);
+  held.NoteLetsGo(ReleaseArgs{kFile, kOpen});
+  EXPECT_THAT(held.locks(), IsEmpty());
+  held.Note(Lock(LockType::kWrite, 0, 99), Unit{});
+  held.NoteLetsGo(FlushArgs{kFile, kOpen, kOwner});
+  EXPECT_THAT(held.locks(), IsEmpty());
+}
+
+// Of a conversion that may have been done the weaker lock is told: it is what is held in any case.
+TEST(HeldTest, WhatIsBeingConvertedIsToldAsTheWeaker) {
+  Held held;
+  held.Note(Lock(LockType::kWrite, 10, 29), Unit{});
+  held.NoteLetsGo(Lock(LockType::kRead, 20, 39));
+  const std::vector<SetLockArgs> locks = held.locks();
+  EXPECT_THAT(Ranges(held), ElementsAre(Pair(10, 19), Pair(20, 29)));
+  for (const SetLockArgs& lock : locks) {
+    EXPECT_EQ(lock.lock.type, lock.lock.start == 10 ? LockType::kWrite : LockType::kRead);
+  }
+  SetLockArgs flock = Lock(LockType::kWrite, 0, 0);
+  flock.kind = LockKind::kFlock;
+  flock.owner = LockOwner{3};
+  held.Note(flock, Unit{});
+  flock.lock.type = LockType::kRead;
+  held.NoteLetsGo(flock);
+  for (const SetLockArgs& lock : held.locks()) {
+    if (lock.kind == LockKind::kFlock) EXPECT_EQ(lock.lock.type, LockType::kRead);
+  }
+}
+
 TEST(HeldTest, NewLockReplacesWhatItCovers) {
   Held held;
   held.Note(Lock(LockType::kRead, 10, 20), Unit{});

@@ -47,6 +47,35 @@ TEST_F(ReconnectTest, MutationWhoseReplyIsLostWithTheServerTakesEffectOnce) {
   EXPECT_FALSE(Exists("old"));
 }
 
+// It was done, and another client has had the lock since. Who of them told a restarted server of it
+// first would take it away from the other.
+TEST_F(ReconnectTest, LockThatIsBeingGivenUpIsNotReclaimed) {
+  testing::Relay relay(server_.address());
+  const auto first = Connect(relay.address());
+  const auto second = Connect();
+  const auto made = Create(*first, "f");
+  ASSERT_OK(made);
+  const Handle file = made->entry.handle;
+  const OpenId first_open = last_open();
+  ASSERT_OK(SetLock(*first, LockOf(file, first_open, LockType::kWrite, false)));
+  ASSERT_OK(Open(*second, file));
+  const OpenId second_open = last_open();
+  relay.LoseReplies();
+  auto unlocked = Start<verbs::SetLock>(*first, root_,
+                                        LockOf(file, first_open, LockType::kUnlock, false));
+  ASSERT_OK(SetLock(*second, LockOf(file, second_open, LockType::kWrite, true)));
+  relay.Stall(true, true);
+  Restart();
+  // The second has come back when it is answered again.
+  EXPECT_OK(Wait<verbs::StatFs>(*second, root_, {second->root().handle}));
+  relay.Stall(false, false);
+  relay.Cut();
+  EXPECT_OK(unlocked.get());
+  EXPECT_ERROR(kEAGAIN, SetLock(*first, LockOf(file, first_open, LockType::kWrite, false)));
+  EXPECT_OK(Write(*second, file, second_open, "x"));
+  EXPECT_OK(SetLock(*second, LockOf(file, second_open, LockType::kUnlock, false)));
+}
+
 TEST_F(ReconnectTest, CreateWhoseReplyIsLostWithTheServerIsOpen) {
   testing::Relay relay(server_.address());
   const auto fs = Connect(relay.address());
