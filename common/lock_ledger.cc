@@ -41,6 +41,11 @@ void CutOut(std::vector<SetLockArgs>& ranges, uint64_t start, uint64_t end) {
   ranges = std::move(kept);
 }
 
+// Two locks of one kind have to do with each other: of ranges, those that overlap.
+bool Meet(LockKind kind, const FileLock& a, const FileLock& b) {
+  return kind == LockKind::kFlock || (a.start <= b.end && a.end >= b.start);
+}
+
 }  // namespace
 
 void LockLedger::Note(const SetLockArgs& granted) {
@@ -62,9 +67,8 @@ void LockLedger::Weaken(const SetLockArgs& asked) {
   const auto own = locks_.find({asked.inode.ino, asked.kind, asked.owner});
   if (own == locks_.end() || asked.lock.type != LockType::kRead) return;
   for (SetLockArgs weaker : std::vector<SetLockArgs>(own->second)) {
-    const bool meets = asked.kind == LockKind::kFlock ||
-                       (weaker.lock.start <= asked.lock.end && weaker.lock.end >= asked.lock.start);
-    if (!meets || weaker.lock.type != LockType::kWrite) continue;
+    if (weaker.lock.type != LockType::kWrite) continue;
+    if (!Meet(asked.kind, weaker.lock, asked.lock)) continue;
     weaker.lock.type = LockType::kRead;
     if (asked.kind == LockKind::kRange) {
       weaker.lock.start = std::max(weaker.lock.start, asked.lock.start);
@@ -114,10 +118,8 @@ std::optional<FileLock> LockLedger::Blocker(Ino ino, LockKind kind, LockOwner ow
   for (auto it = Begin(ino); it != locks_.end() && std::get<Ino>(it->first) == ino; ++it) {
     if (std::get<LockKind>(it->first) != kind || std::get<LockOwner>(it->first) == owner) continue;
     for (const SetLockArgs& held : it->second) {
-      const bool meets = kind == LockKind::kFlock ||
-                         (held.lock.start <= lock.end && held.lock.end >= lock.start);
       const bool clashes = held.lock.type == LockType::kWrite || lock.type == LockType::kWrite;
-      if (!meets || !clashes) continue;
+      if (!clashes || !Meet(kind, held.lock, lock)) continue;
       if (!blocker.has_value() || held.lock.start < blocker->start) blocker = held.lock;
     }
   }
@@ -132,7 +134,7 @@ FileLock LockLedger::Test(Ino ino, LockOwner owner, const FileLock& lock) const 
   const auto own = locks_.find({ino, LockKind::kRange, owner});
   if (own == locks_.end()) return first;
   for (const SetLockArgs& held : own->second) {
-    if (held.lock.start > lock.end || held.lock.end < lock.start) continue;
+    if (!Meet(LockKind::kRange, held.lock, lock)) continue;
     if (first.type == LockType::kUnlock || held.lock.start < first.start) first = held.lock;
   }
   return first;

@@ -62,7 +62,7 @@ class HeldDescriptorTest : public ClusterTest {
       ASSERT_EQ(Write(a() / ("f" + std::to_string(i)), Content(kFirst)), 0);
     }
     const auto made = std::chrono::steady_clock::now();
-    const auto rest = std::chrono::milliseconds(2200);
+    const auto rest = std::chrono::milliseconds(2200);  // kSettledNanos of client/fuse/bridge.cc
     ASSERT_TRUE(Eventually([&] { return std::chrono::steady_clock::now() - made > rest; }));
   }
   int Open(RealMount& mount, const std::string& name, int flags = O_RDONLY) {

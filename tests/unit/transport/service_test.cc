@@ -182,7 +182,6 @@ TEST_F(ServiceTest, ReclaimOfTooMuchAtOnceIsRefused) {
   EXPECT_EQ(reclaim(), StatusCode::INVALID_ARGUMENT);
 }
 
-
 TEST_F(ServiceTest, OtherVersionIsRefusedWithASentence) {
   v1::HelloRequest request = HelloRequest();
   request.set_version(kProtocolVersion + 1);
