@@ -8,7 +8,7 @@
 namespace tarn {
 
 // Version of the wire protocol: a server refuses other majors (see session.proto).
-inline constexpr uint32_t kProtocolVersion = 1;
+inline constexpr uint32_t kProtocolVersion = 2;
 // Version of the on-disk format, in every store's `super`.
 inline constexpr uint32_t kFormatVersion = 2;
 inline constexpr uint16_t kDefaultPort = 7433;
@@ -79,6 +79,10 @@ inline constexpr uint64_t kRequestShares = 16;
 inline constexpr uint64_t kRequestOverheadBytes = 4'096;
 // Calls on one connection: all that a session may have under way, and some more.
 inline constexpr int kCallsPerConnection = kSlotsPerSession + kWaitSlotsPerSession + 64;
+// Unanswered calls of one stream of them: all but those that wait, and some more.
+inline constexpr uint32_t kCallsPerStream = kSlotsPerSession + 64;
+// Contents of a call that is made in the stream; more is an rpc of its own.
+inline constexpr size_t kStreamedContentsMaxBytes = kBlockBytes;
 
 // Leases.
 inline constexpr uint32_t kLeasesPerSession = 262'144;  // nothing new is granted beyond

@@ -1,7 +1,6 @@
 #include "common/wire/frame.h"
 
 #include <google/protobuf/io/coded_stream.h>
-#include <grpcpp/impl/codegen/proto_buffer_reader.h>
 
 #include <cstring>
 #include <limits>
@@ -65,6 +64,15 @@ class Reader {
   const Bytes& bytes_;
   size_t position_ = 0;
 };
+
+// Messages are short and mostly come in one piece.
+bool Parse(const Bytes& bytes, google::protobuf::MessageLite& message) {
+  if (bytes.slices().size() == 1) {
+    const std::string_view view = bytes.slices()[0].view;
+    return message.ParseFromArray(view.data(), static_cast<int>(view.size()));
+  }
+  return message.ParseFromString(bytes.ToString());
+}
 
 void DropOwner(void* owner) { delete static_cast<std::shared_ptr<const void>*>(owner); }
 
@@ -131,41 +139,38 @@ Result<Bytes> FromBuffer(const grpc::ByteBuffer& buffer) {
   return bytes;
 }
 
-Status Decode(const grpc::ByteBuffer& buffer, google::protobuf::MessageLite& message) {
-  grpc::Slice single;
-  bool parsed = false;
-  if (buffer.TrySingleSlice(&single).ok()) {
-    parsed = message.ParseFromArray(single.begin(), static_cast<int>(single.size()));
-  } else {
-    grpc::ByteBuffer shared(buffer);  // the reader wants to change what it reads
-    grpc::ProtoBufferReader reader(&shared);
-    parsed = reader.status().ok() && message.ParseFromZeroCopyStream(&reader);
-  }
-  if (!parsed) return Malformed("not the message that was expected");
-  return Ok();
+Status Decode(const Bytes& bytes, google::protobuf::MessageLite& message) {
+  return Parse(bytes, message) ? Ok() : Malformed("not the message that was expected");
 }
 
-Status Decode(const grpc::ByteBuffer& buffer, google::protobuf::MessageLite& head, Bytes& data) {
-  ASSIGN_OR_RETURN(const Bytes frame, FromBuffer(buffer));
+Status Decode(const Bytes& frame, google::protobuf::MessageLite& head, Bytes& data) {
   Reader reader(frame);
   size_t length = 0;
   head.Clear();
   if (reader.ReadTag(kHeadTag)) {
     if (!reader.ReadLength(&length)) return Malformed("frame: the head is cut off");
-    const Bytes bytes = reader.Take(length);
-    const std::string copy = bytes.slices().size() == 1 ? std::string() : bytes.ToString();
-    const std::string_view view = copy.empty() && !bytes.empty() ? bytes.slices()[0].view : copy;
-    if (!head.ParseFromArray(view.data(), static_cast<int>(view.size()))) {
+    if (!Parse(reader.Take(length), head)) {
       return Malformed("frame: the head is not the message that was expected");
     }
   }
-  data = Bytes();
+  Bytes contents;
   if (reader.ReadTag(kDataTag)) {
     if (!reader.ReadLength(&length)) return Malformed("frame: the contents are cut off");
-    data = reader.Take(length);
+    contents = reader.Take(length);
   }
   if (!reader.AtEnd()) return Malformed("frame: something follows the contents");
+  data = std::move(contents);
   return Ok();
+}
+
+Status Decode(const grpc::ByteBuffer& buffer, google::protobuf::MessageLite& message) {
+  ASSIGN_OR_RETURN(const Bytes bytes, FromBuffer(buffer));
+  return Decode(bytes, message);
+}
+
+Status Decode(const grpc::ByteBuffer& buffer, google::protobuf::MessageLite& head, Bytes& data) {
+  ASSIGN_OR_RETURN(const Bytes frame, FromBuffer(buffer));
+  return Decode(frame, head, data);
 }
 
 }  // namespace tarn::wire

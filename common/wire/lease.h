@@ -18,6 +18,8 @@ Status Take(const v1::Recall& message, Recall& recall);
 void Fill(const LeaseReturn& lease, v1::LeaseReturn& message);
 LeaseReturn LeaseReturnOf(const v1::LeaseReturn& message);
 
+// Where they go, also in a stream of calls.
+inline constexpr const char* kReturnLeasesPath = "/tarn.v1.Session/ReturnLeases";
 LeaseAnswers LeaseAnswersOf(const v1::ReturnLeasesRequest& message);
 
 void Fill(const Glimpse& glimpse, v1::Glimpse& message);
