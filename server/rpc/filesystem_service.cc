@@ -1,5 +1,6 @@
 #include "server/rpc/filesystem_service.h"
 
+#include <functional>
 #include <utility>
 
 #include "common/fault.h"
@@ -16,38 +17,41 @@ namespace {
 using state::Admission;
 using state::Session;
 
-// A lock request that may be parked: it is dropped when nobody is there any more to hear the
-// answer.
-class WaitReactor final : public grpc::ServerUnaryReactor {
+// A call that came by an rpc of its own.
+class Alone final : public grpc::ServerUnaryReactor, public Arrival {
  public:
-  WaitReactor(std::shared_ptr<Session> session, RequestId id)
-      : session_(std::move(session)), id_(id) {}
-  void OnCancel() override { session_->Leave(id_); }
-  void OnDone() override { delete this; }
+  explicit Alone(grpc::ByteBuffer* answer) : answer_(answer) {}
+
+  void Answer(const Bytes& reply) override {
+    *answer_ = wire::ToBuffer(reply);
+    Finish(grpc::Status::OK);
+  }
+  void Refuse(const grpc::Status& status) override { Finish(status); }
+  bool Wait(std::function<void()> leave) override {
+    leave_ = std::move(leave);
+    return true;
+  }
 
  private:
-  const std::shared_ptr<Session> session_;
-  const RequestId id_;
+  void OnCancel() override {
+    if (leave_) leave_();
+  }
+  void OnDone() override { delete this; }
+
+  grpc::ByteBuffer* const answer_;
+  std::function<void()> leave_;  // set before gRPC has the reactor, if at all
 };
 
-grpc::ServerUnaryReactor* Refuse(grpc::CallbackServerContext* context, grpc::StatusCode code,
-                                 const std::string& why) {
-  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  reactor->Finish({code, why});
-  return reactor;
-}
-
-void Send(grpc::ServerUnaryReactor* reactor, grpc::ByteBuffer* answer, const Bytes* bytes) {
-  if (bytes == nullptr || FaultHits(FaultPoint::kReplySend)) {
-    reactor->Finish({grpc::StatusCode::UNAVAILABLE, "the request was dropped: send it again"});
-    return;
+void Send(Arrival& arrival, const Bytes* reply) {
+  if (reply == nullptr || FaultHits(FaultPoint::kReplySend)) {
+    return arrival.Refuse(
+        {grpc::StatusCode::UNAVAILABLE, "the request was dropped: send it again"});
   }
-  *answer = wire::ToBuffer(*bytes);
-  reactor->Finish(grpc::Status::OK);
+  arrival.Answer(*reply);
 }
 
 template <class V>
-Status DecodeRequest(const grpc::ByteBuffer& request, typename wire::WireOf<V>::Request& message,
+Status DecodeRequest(const Bytes& request, typename wire::WireOf<V>::Request& message,
                      typename V::Args& args) {
   if constexpr (wire::WireOf<V>::kRequestData) {
     return wire::Decode(request, message, args.data);
@@ -130,64 +134,80 @@ Bytes FilesystemService::EncodeReply(const state::Session& session,
 }
 
 template <class V>
-grpc::ServerUnaryReactor* FilesystemService::Serve(grpc::CallbackServerContext* context,
-                                                   const grpc::ByteBuffer& request,
-                                                   grpc::ByteBuffer* answer) {
+grpc::ServerUnaryReactor* FilesystemService::ServeAlone(const grpc::ByteBuffer& request,
+                                                        grpc::ByteBuffer* answer) {
+  auto* const alone = new Alone(answer);
+  Result<Bytes> bytes = wire::FromBuffer(request);
+  if (bytes.ok()) {
+    Serve<V>(*bytes, *alone);
+  } else {
+    alone->Refuse({grpc::StatusCode::INVALID_ARGUMENT, bytes.error().message});
+  }
+  return alone;
+}
+
+template <class V>
+void FilesystemService::Serve(const Bytes& request, Arrival& arrival) {
   typename wire::WireOf<V>::Request message;
   typename V::Args args;
   const Status decoded = DecodeRequest<V>(request, message, args);
   if (!decoded.ok()) {
-    return Refuse(context, grpc::StatusCode::INVALID_ARGUMENT, decoded.error().message);
+    return arrival.Refuse({grpc::StatusCode::INVALID_ARGUMENT, decoded.error().message});
   }
   if (sessions_.stopping()) {
-    return Refuse(context, grpc::StatusCode::UNAVAILABLE, "the server stops");
+    return arrival.Refuse({grpc::StatusCode::UNAVAILABLE, "the server stops"});
   }
   const v1::RequestHeader& header = message.header();
   std::shared_ptr<Session> session =
       sessions_.Find(wire::SessionIdOf(header.session()), header.epoch());
   if (session == nullptr) {
-    return Refuse(context, grpc::StatusCode::UNAUTHENTICATED, "no such session: say Hello");
+    return arrival.Refuse({grpc::StatusCode::UNAUTHENTICATED, "no such session: say Hello"});
   }
-  auto charge = sessions_.budget().Take(session->peer(), request.Length());
+  auto charge = sessions_.budget().Take(session->peer(), request.size());
   if (!charge.has_value() || FaultHits(FaultPoint::kRequestAdmit)) {
-    return Refuse(context, grpc::StatusCode::RESOURCE_EXHAUSTED, "too much is under way");
+    return arrival.Refuse({grpc::StatusCode::RESOURCE_EXHAUSTED, "too much is under way"});
   }
 
   const RequestId id{header.slot(), header.sequence()};
   const bool waits = Waits(message);
-  grpc::ServerUnaryReactor* const reactor =
-      waits ? new WaitReactor(session, id) : context->DefaultReactor();
-  state::Answer to_client = [reactor, answer, paid = *std::move(charge)](const Bytes* bytes) {
-    Send(reactor, answer, bytes);
+  if (waits && !arrival.Wait([session, id] { session->Leave(id); })) {
+    return arrival.Refuse({grpc::StatusCode::INVALID_ARGUMENT, "what waits is an rpc of its own"});
+  }
+  state::Answer to_client = [&arrival, paid = *std::move(charge)](const Bytes* reply) {
+    Send(arrival, reply);
   };
   const state::RequestKind kind{V::kMutates, waits, ops::VerbNumber<V>()};
   Session::Admitted admitted = session->Begin(id, kind, to_client);
   switch (admitted.verdict) {
     case Admission::kRun:
-      break;
+      return Run<V>(session, id, message, std::move(args), std::move(admitted));
     case Admission::kJoined:
-      return reactor;
+      return;
     case Admission::kReplay:
-      Send(reactor, answer, &admitted.reply);
-      return reactor;
+      return Send(arrival, &admitted.reply);
     case Admission::kMisused:
-      reactor->Finish({grpc::StatusCode::FAILED_PRECONDITION, "stale or unexpected sequence"});
-      return reactor;
+      return arrival.Refuse(
+          {grpc::StatusCode::FAILED_PRECONDITION, "stale or unexpected sequence"});
     case Admission::kNotNow:
-      reactor->Finish({grpc::StatusCode::UNAUTHENTICATED, "resume the session: say Hello"});
-      return reactor;
+      return arrival.Refuse(
+          {grpc::StatusCode::UNAUTHENTICATED, "resume the session: say Hello"});
   }
+}
 
+template <class V>
+void FilesystemService::Run(const std::shared_ptr<Session>& session, RequestId id,
+                            const typename wire::WireOf<V>::Request& message,
+                            typename V::Args args, Session::Admitted admitted) {
   Caller caller;
-  Status valid = TakeHeader(header, caller);
+  Status valid = TakeHeader(message.header(), caller);
   if (valid.ok()) valid = wire::Take(message, args);
   if (!valid.ok()) {
-    session->Finish(id, EncodeReply<V>(*session, valid.error(), nullptr), /*interrupted=*/false);
-    return reactor;
+    return session->Finish(id, EncodeReply<V>(*session, valid.error(), nullptr),
+                           /*interrupted=*/false);
   }
-  Complete(caller, session, header, id, admitted);
+  Complete(caller, session, message.header(), id, admitted);
   ops::LocalFs& fs = static_cast<Volume*>(session->facts().volume)->fs();
-  EndOpens(fs, caller, header);
+  EndOpens(fs, caller, message.header());
   std::shared_ptr<LeaseNews> news;
   if (ops::kHasNews<V> && session->caches()) news = std::make_shared<LeaseNews>();
   caller.leases = news;
@@ -197,12 +217,29 @@ grpc::ServerUnaryReactor* FilesystemService::Serve(grpc::CallbackServerContext* 
                     result.code() == Errno::kEINTR);
   };
   V::Call(fs, caller, std::move(args), std::move(done));
-  return reactor;
 }
 
-#define TARN_DECLARE_VERB(verb, args, reply, mutates)                        \
-  template grpc::ServerUnaryReactor* FilesystemService::Serve<verbs::verb>( \
-      grpc::CallbackServerContext*, const grpc::ByteBuffer&, grpc::ByteBuffer*);
+FilesystemService::FilesystemService(state::SessionTable& sessions, Clock& clock)
+    : sessions_(sessions),
+      clock_(clock),
+      verbs_({
+#define TARN_DECLARE_VERB(verb, args, reply, mutates) \
+  {wire::WireOf<verbs::verb>::kMethod, &FilesystemService::Serve<verbs::verb>},
+#include "common/verbs.inc"
+#undef TARN_DECLARE_VERB
+      }) {
+}
+
+bool FilesystemService::Take(std::string_view path, const Bytes& request, Arrival& arrival) {
+  const auto verb = verbs_.find(path);
+  if (verb == verbs_.end()) return false;
+  (this->*verb->second)(request, arrival);
+  return true;
+}
+
+#define TARN_DECLARE_VERB(verb, args, reply, mutates)                             \
+  template grpc::ServerUnaryReactor* FilesystemService::ServeAlone<verbs::verb>( \
+      const grpc::ByteBuffer&, grpc::ByteBuffer*);
 #include "common/verbs.inc"
 #undef TARN_DECLARE_VERB
 

@@ -6,7 +6,9 @@
 #include <grpcpp/health_check_service_interface.h>
 
 #include "common/limits.h"
+#include "proto/calls.grpc.pb.h"
 #include "server/rpc/admin_service.h"
+#include "server/rpc/call_stream.h"
 #include "server/rpc/filesystem_service.h"
 #include "server/rpc/listener.h"
 #include "server/rpc/session_service.h"
@@ -30,6 +32,21 @@ struct Shared {
   state::SessionTable sessions;
 };
 
+using RawCallService = v1::Calls::WithRawCallbackMethod_Stream<v1::Calls::Service>;
+
+// Where a stream of calls begins.
+class CallService final : public RawCallService {
+ public:
+  explicit CallService(CallStreams& streams) : streams_(streams) {}
+  grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* Stream(
+      grpc::CallbackServerContext* context) override {
+    return streams_.Open();
+  }
+
+ private:
+  CallStreams& streams_;
+};
+
 class ServerImpl final : public Server {
  public:
   ServerImpl(Clock& clock, const Timing& timing, uint64_t request_bytes)
@@ -40,7 +57,11 @@ class ServerImpl final : public Server {
         control_([this] { sessions_.Tick(); }),
         filesystem_service_(sessions_, clock),
         session_service_(sessions_, volumes_, shared_->streams, control_, clock),
-        admin_service_(sessions_, volumes_) {}
+        admin_service_(sessions_, volumes_),
+        call_streams_([this](std::string_view rpc, const Bytes& request, Arrival& arrival) {
+          TakeCall(rpc, request, arrival);
+        }),
+        call_service_(call_streams_) {}
   ~ServerImpl() override {
     Stop();
     for (const auto& volume : shared_->owned) volume->Detach();
@@ -51,6 +72,8 @@ class ServerImpl final : public Server {
   void Stop() override;
 
  private:
+  void TakeCall(std::string_view rpc, const Bytes& request, Arrival& arrival);
+
   const uint64_t request_bytes_;
   const std::shared_ptr<Shared> shared_;
   state::SessionTable& sessions_;
@@ -59,6 +82,8 @@ class ServerImpl final : public Server {
   FilesystemService filesystem_service_;
   SessionService session_service_;
   AdminService admin_service_;
+  CallStreams call_streams_;
+  CallService call_service_;
   using Acceptor = grpc::experimental::ExternalConnectionAcceptor;
   std::unique_ptr<Acceptor> acceptor_;
   std::unique_ptr<grpc::Server> server_;
@@ -84,6 +109,7 @@ Status ServerImpl::Start(const std::string& listen,
   builder.RegisterService(&filesystem_service_);
   builder.RegisterService(&session_service_);
   builder.RegisterService(&admin_service_);
+  builder.RegisterService(&call_service_);
   builder.SetMaxReceiveMessageSize(static_cast<int>(kMessageMaxBytes));
   builder.SetMaxSendMessageSize(static_cast<int>(kMessageMaxBytes));
   // What is under way counts here as well, and is refused first (state/request_budget.h).
@@ -106,12 +132,19 @@ Status ServerImpl::Start(const std::string& listen,
   return Ok();
 }
 
+void ServerImpl::TakeCall(std::string_view rpc, const Bytes& request, Arrival& arrival) {
+  if (filesystem_service_.Take(rpc, request, arrival)) return;
+  if (session_service_.Take(rpc, request, arrival)) return;
+  arrival.Refuse({grpc::StatusCode::UNIMPLEMENTED, "a stream of calls takes no such call"});
+}
+
 void ServerImpl::Stop() {
   if (server_ == nullptr) return;
   listener_.reset();
   sessions_.Stop();
   for (const auto& volume : shared_->owned) volume->fs().DropParked();
   shared_->streams.Stop();
+  call_streams_.Stop();
   server_->Shutdown(gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
                                  gpr_time_from_millis(kDrainMillis, GPR_TIMESPAN)));
   server_->Wait();

@@ -8,6 +8,7 @@
 #include "common/limits.h"
 #include "common/log.h"
 #include "common/wire/convert.h"
+#include "common/wire/frame.h"
 #include "common/wire/lease.h"
 #include "server/rpc/hello.h"
 
@@ -231,11 +232,30 @@ grpc::ServerWriteReactor<v1::Event>* SessionService::Events(grpc::CallbackServer
 grpc::ServerUnaryReactor* SessionService::ReturnLeases(grpc::CallbackServerContext* context,
                                                        const v1::ReturnLeasesRequest* request,
                                                        v1::ReturnLeasesReply* reply) {
-  const std::shared_ptr<Session> session = Find(*request);
-  if (session == nullptr) return Finish(context, NoSession());
+  return Finish(context, DoReturnLeases(*request));
+}
+
+grpc::Status SessionService::DoReturnLeases(const v1::ReturnLeasesRequest& request) {
+  const std::shared_ptr<Session> session = Find(request);
+  if (session == nullptr) return NoSession();
   const state::SessionFacts& facts = session->facts();
-  static_cast<Volume*>(facts.volume)->fs().ReturnLeases(facts.id, wire::LeaseAnswersOf(*request));
-  return Finish(context, grpc::Status::OK);
+  static_cast<Volume*>(facts.volume)->fs().ReturnLeases(facts.id, wire::LeaseAnswersOf(request));
+  return grpc::Status::OK;
+}
+
+bool SessionService::Take(std::string_view path, const Bytes& request, Arrival& arrival) {
+  if (path != wire::kReturnLeasesPath) return false;
+  v1::ReturnLeasesRequest message;
+  const Status read = wire::Decode(request, message);
+  const grpc::Status done =
+      read.ok() ? DoReturnLeases(message)
+                : grpc::Status(grpc::StatusCode::INVALID_ARGUMENT, read.error().message);
+  if (done.ok()) {
+    arrival.Answer(wire::Encode(v1::ReturnLeasesReply()));
+  } else {
+    arrival.Refuse(done);
+  }
+  return true;
 }
 
 }  // namespace tarn::rpc

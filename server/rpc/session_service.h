@@ -3,9 +3,11 @@
 
 #include <map>
 #include <string>
+#include <string_view>
 
 #include "common/clock.h"
 #include "proto/session.grpc.pb.h"
+#include "server/rpc/arrival.h"
 #include "server/rpc/control_thread.h"
 #include "server/rpc/event_stream.h"
 #include "server/rpc/volume.h"
@@ -40,13 +42,16 @@ class SessionService final : public v1::Session::CallbackService {
   grpc::ServerUnaryReactor* Cancel(grpc::CallbackServerContext* context,
                                    const v1::CancelRequest* request,
                                    v1::CancelReply* reply) override;
-  // Touches memory only, on gRPC's own thread: others wait for it.
+  // Touches memory only, on gRPC's own thread: others wait for it. Comes in streams, mostly.
   grpc::ServerUnaryReactor* ReturnLeases(grpc::CallbackServerContext* context,
                                          const v1::ReturnLeasesRequest* request,
                                          v1::ReturnLeasesReply* reply) override;
   grpc::ServerUnaryReactor* Goodbye(grpc::CallbackServerContext* context,
                                     const v1::GoodbyeRequest* request,
                                     v1::GoodbyeReply* reply) override;
+
+  // A call of the rpc at `path` that came in a stream. False: this service takes none such.
+  bool Take(std::string_view path, const Bytes& request, Arrival& arrival);
 
  private:
   // Runs `work` on the control thread and ends the call with what it returns.
@@ -57,6 +62,7 @@ class SessionService final : public v1::Session::CallbackService {
   Result<std::shared_ptr<state::Session>> OpenSession(const v1::HelloRequest& request,
                                                       const std::string& peer, Volume& volume,
                                                       v1::HelloReply& reply);
+  grpc::Status DoReturnLeases(const v1::ReturnLeasesRequest& request);
   grpc::Status DoReclaim(const v1::ReclaimRequest& request, v1::ReclaimReply& reply);
   template <class Request>
   std::shared_ptr<state::Session> Find(const Request& request);
