@@ -11,6 +11,7 @@
 #include "absl/container/inlined_vector.h"
 #include "client/transport/channel.h"
 #include "client/transport/held.h"
+#include "common/limits.h"
 #include "common/verbs.h"
 #include "common/wire/convert.h"
 #include "common/wire/frame.h"
@@ -24,7 +25,7 @@ class Call {
  public:
   virtual ~Call() = default;
   // The request under the header's session and slot.
-  virtual grpc::ByteBuffer Encode(v1::RequestHeader header) const = 0;
+  virtual Bytes Encode(v1::RequestHeader header) const = 0;
   // Notes what it lets go of: before it is sent for the first time.
   virtual void NoteLetsGo(Held& held) const = 0;
   // Reads the reply, and notes what it granted and which event it says was the last.
@@ -39,7 +40,7 @@ class Call {
   const Caller& caller() const { return caller_; }
 
   const char* method = nullptr;
-  Lane lane = Lane::kMetadata;
+  Lane lane = Lane::kSmall;
   bool mutates = false;     // to run it twice is not the same
   bool waits = false;       // may be parked at the server: takes one of the slots for that
   bool ends_open = false;   // of an open that is lost it succeeds
@@ -59,9 +60,9 @@ class Call {
   int64_t sent_nanos = 0;              // CLOCK_BOOTTIME
   uint64_t last_event = 0;             // that the server had sent when it answered
   int64_t submitted_nanos = 0;         // likewise
-  std::unique_ptr<grpc::ClientContext> context;
-  grpc::ByteBuffer request;
-  grpc::ByteBuffer reply;
+  std::unique_ptr<grpc::ClientContext> context;  // of an rpc of its own; null: in the stream
+  grpc::ByteBuffer request, answer;              // likewise
+  Bytes reply;
 
  protected:
   explicit Call(const Caller& caller) : caller_(caller) {}
@@ -85,7 +86,7 @@ class VerbCall final : public Call {
     if constexpr (std::is_same_v<V, verbs::Open>) mutates = args_.truncate;
     ends_open = std::is_same_v<V, verbs::Release>;
     lets_go = ends_open || std::is_same_v<V, verbs::Flush>;
-    if constexpr (Wire::kRequestData || Wire::kReplyData) lane = Lane::kContents;
+    if (ContentsBytes() > kStreamedContentsMaxBytes) lane = Lane::kBulk;
     if constexpr (std::is_same_v<V, verbs::SetLock>) {
       waits = args_.wait;
       if (waits) lane = Lane::kSession;
@@ -100,15 +101,15 @@ class VerbCall final : public Call {
     }
   }
 
-  grpc::ByteBuffer Encode(v1::RequestHeader header) const override {
+  Bytes Encode(v1::RequestHeader header) const override {
     typename Wire::Request message;
     wire::Fill(caller(), *header.mutable_caller());
     *message.mutable_header() = std::move(header);
     wire::Fill(args_, message);
     if constexpr (Wire::kRequestData) {
-      return wire::ToBuffer(wire::Encode(message, args_.data));
+      return wire::Encode(message, args_.data);
     } else {
-      return wire::ToBuffer(wire::Encode(message));
+      return wire::Encode(message);
     }
   }
 
@@ -146,8 +147,14 @@ class VerbCall final : public Call {
   }
 
  private:
-  static Result<Reply> Decode(const grpc::ByteBuffer& buffer, LeaseNews* news,
-                              uint64_t& last_event) {
+  // That the request or its reply carries.
+  size_t ContentsBytes() const {
+    if constexpr (Wire::kRequestData) return args_.data.size();
+    if constexpr (Wire::kReplyData) return args_.size;
+    return 0;
+  }
+
+  static Result<Reply> Decode(const Bytes& buffer, LeaseNews* news, uint64_t& last_event) {
     typename Wire::Reply message;
     Reply reply;
     Status read = Ok();

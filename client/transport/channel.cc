@@ -84,11 +84,12 @@ Channels::Channels(const std::string& target) {
                                              Arguments(static_cast<int>(i)));
     stubs_[i] = std::make_unique<grpc::GenericStub>(channels_[i]);
   }
+  small_ = std::make_unique<CallStream>(*stubs_[static_cast<size_t>(Lane::kSmall)]);
 }
 
 grpc::GenericStub& Channels::Stub(Lane lane) {
-  if (lane != Lane::kContents) return *stubs_[static_cast<size_t>(lane)];
-  return *stubs_[2 + next_contents_.fetch_add(1, std::memory_order_relaxed) % kContentsLanes];
+  if (lane != Lane::kBulk) return *stubs_[static_cast<size_t>(lane)];
+  return *stubs_[2 + next_bulk_.fetch_add(1, std::memory_order_relaxed) % kBulkLanes];
 }
 
 void Channels::ConnectNow() {

@@ -1,4 +1,4 @@
-// The connections of one mount: metadata, contents, and session with waiting locks each on their
+// The connections of one mount: small calls, bulk, and session with waiting locks each on their
 // own, so that a bulk transfer never delays a lookup, nor a waiting lock a heartbeat.
 #pragma once
 
@@ -11,13 +11,18 @@
 #include <memory>
 #include <string>
 
+#include "client/transport/call_stream.h"
 #include "common/limits.h"
 #include "common/result.h"
 
 namespace tarn::transport {
 
-// Which connection a call takes.
-enum class Lane : uint8_t { kSession, kMetadata, kContents };
+// Which connection a call takes, and how.
+enum class Lane : uint8_t {
+  kSession,  // an rpc of its own
+  kSmall,    // a message of the stream: metadata, short contents, answers to recalls
+  kBulk,     // an rpc of its own
+};
 
 // gRPC's target for "host", "host:port", "[v6]:port" or "unix:/path"; the port defaults to ours.
 // Errors: EINVAL with a sentence.
@@ -33,17 +38,20 @@ class Channels {
  public:
   explicit Channels(const std::string& target);
 
+  // For what is an rpc of its own.
   grpc::GenericStub& Stub(Lane lane);
+  CallStream& small() { return *small_; }
   const std::shared_ptr<grpc::Channel>& session() const { return channels_[0]; }
   // The server is there again: connect now, not when the backoff is over.
   void ConnectNow();
 
  private:
-  static constexpr size_t kContentsLanes = 2;
+  static constexpr size_t kBulkLanes = 2;
 
-  std::array<std::shared_ptr<grpc::Channel>, 2 + kContentsLanes> channels_;
-  std::array<std::unique_ptr<grpc::GenericStub>, 2 + kContentsLanes> stubs_;
-  std::atomic<uint32_t> next_contents_ = 0;
+  std::array<std::shared_ptr<grpc::Channel>, 2 + kBulkLanes> channels_;
+  std::array<std::unique_ptr<grpc::GenericStub>, 2 + kBulkLanes> stubs_;
+  std::unique_ptr<CallStream> small_;
+  std::atomic<uint32_t> next_bulk_ = 0;
 };
 
 }  // namespace tarn::transport

@@ -32,7 +32,9 @@ bool IsNoAnswer(grpc::StatusCode code) {
   }
 }
 
-std::unique_ptr<grpc::ClientContext> NewContext() {
+// Null: the call is no rpc of its own.
+std::unique_ptr<grpc::ClientContext> NewContext(const Call& call) {
+  if (call.lane == Lane::kSmall) return nullptr;
   auto context = std::make_unique<grpc::ClientContext>();
   // A channel that is still connecting holds the call; one that breaks under it fails it.
   context->set_wait_for_ready(true);
@@ -48,7 +50,7 @@ void Session::Assign(const std::shared_ptr<Call>& call, uint32_t slot) {
 }
 
 void Session::PrepareAttempt(Call& call) {
-  if (call.context == nullptr) call.context = NewContext();  // the first was made by Submit
+  if (call.context == nullptr) call.context = NewContext(call);  // the first was made by Submit
   call.state = Call::State::kInFlight;
   call.generation = generation_;
   call.session = id_;
@@ -91,7 +93,7 @@ void Session::Submit(std::shared_ptr<Call> call) {
     return call->Fail(Error(Errno::kEIO, "the open was lost with its session"));
   }
   call->NoteLetsGo(held_);
-  call->context = NewContext();
+  call->context = NewContext(*call);
   call->submitted_nanos = SystemClock().BootNanos();
   std::shared_ptr<Call> to_send;
   bool closed = false;
@@ -132,14 +134,24 @@ void Session::Send(const std::shared_ptr<Call>& call) {
   if (call->ended.empty()) call->ended = held_.TakeEnded(kEndedOpensPerRequest);
   for (const ReleaseArgs& ended : call->ended) wire::Fill(ended, *header.add_ended());
   for (const FormerRequest& former : call->former) wire::Fill(former, *header.add_former());
-  call->reply.Clear();
-  call->request = call->Encode(std::move(header));
   // One that is lost on its way ends as if the connection had.
-  if (FaultHits(FaultPoint::kClientSend)) call->context->TryCancel();
+  const bool lost = FaultHits(FaultPoint::kClientSend);
+  auto done = [self = shared_from_this(), call](const grpc::Status& status, Bytes reply) {
+    call->reply = std::move(reply);
+    self->OnStatus(call, status);
+  };
+  if (lost) return done({grpc::StatusCode::CANCELLED, "lost on purpose"}, Bytes());
+  Bytes request = call->Encode(std::move(header));
+  if (call->lane == Lane::kSmall) {
+    return channels_->small().Call(call->method, std::move(request), std::move(done));
+  }
+  call->request = wire::ToBuffer(request);
+  call->answer.Clear();
   channels_->Stub(call->lane).UnaryCall(
-      call->context.get(), call->method, {}, &call->request, &call->reply,
-      [self = shared_from_this(), call](const grpc::Status& status) {
-        self->OnStatus(call, status);
+      call->context.get(), call->method, {}, &call->request, &call->answer,
+      [call, done = std::move(done)](const grpc::Status& status) {
+        Result<Bytes> reply = wire::FromBuffer(call->answer);
+        done(status, reply.ok() ? *std::move(reply) : Bytes());
       });
 }
 

@@ -8,6 +8,7 @@
 #include "common/fault.h"
 #include "common/limits.h"
 #include "common/log.h"
+#include "common/wire/frame.h"
 #include "common/wire/lease.h"
 
 namespace tarn::transport {
@@ -15,7 +16,6 @@ namespace {
 
 // Returns are in no hurry; so many at once are worth a message of their own.
 constexpr size_t kReturnsWorthSaying = 256;
-constexpr int64_t kSayNanos = 5 * kSecondNanos;
 // A reply may overtake the event that it speaks of, but not by much.
 constexpr int64_t kEventPatienceNanos = kSecondNanos;
 
@@ -131,12 +131,7 @@ void Session::ReturnLease(LeaseReturn lease) {
 }
 
 void Session::SayLeases(bool now) {
-  struct Pending {
-    std::unique_ptr<grpc::ClientContext> context = std::make_unique<grpc::ClientContext>();
-    v1::ReturnLeasesRequest request;
-    v1::ReturnLeasesReply reply;
-  };
-  auto pending = std::make_shared<Pending>();
+  v1::ReturnLeasesRequest request;
   uint64_t generation = 0;
   {
     MutexLock lock(&mu_);
@@ -146,23 +141,20 @@ void Session::SayLeases(bool now) {
     saying_leases_ = true;
     generation = generation_;
     ++attempts_;
-    wire::Fill(id_, *pending->request.mutable_session());
-    pending->request.set_epoch(epoch_);
-    for (const uint64_t event : to_say_.recalls) pending->request.add_recalls(event);
-    for (const LeaseReturn& lease : to_say_.returns) {
-      wire::Fill(lease, *pending->request.add_leases());
-    }
-    for (const Glimpse& glimpse : to_say_.glimpses) {
-      wire::Fill(glimpse, *pending->request.add_glimpses());
-    }
+    wire::Fill(id_, *request.mutable_session());
+    request.set_epoch(epoch_);
+    for (const uint64_t event : to_say_.recalls) request.add_recalls(event);
+    for (const LeaseReturn& lease : to_say_.returns) wire::Fill(lease, *request.add_leases());
+    for (const Glimpse& glimpse : to_say_.glimpses) wire::Fill(glimpse, *request.add_glimpses());
     to_say_ = {};
   }
-  SetDeadline(*pending->context, kSayNanos);
-  stub_->async()->ReturnLeases(
-      pending->context.get(), &pending->request, &pending->reply,
-      [self = shared_from_this(), pending, generation](const grpc::Status& status) {
-        self->OnLeasesSaid(std::move(pending->request), generation, status);
-        self->OnAttemptOver(std::move(pending->context));
+  Bytes encoded = wire::Encode(request);
+  channels_->small().Call(
+      wire::kReturnLeasesPath, std::move(encoded),
+      [self = shared_from_this(), said = std::move(request), generation](
+          const grpc::Status& status, const Bytes& reply) mutable {
+        self->OnLeasesSaid(std::move(said), generation, status);
+        self->OnAttemptOver(nullptr);
       });
 }
 

@@ -216,6 +216,7 @@ bool Session::TryReconnect(bool& restore) {
 void Session::GoUp() {
   events_.reset();
   channels_->ConnectNow();
+  channels_->small().Renew();
   Calls to_send;
   Calls to_cancel;
   Calls foreign;
@@ -346,7 +347,7 @@ void Session::Close() {
     for (Slot& slot : slots_) {
       if (slot.call == nullptr) continue;
       if (slot.call->state == Call::State::kInFlight) {
-        if (slot.call->context != nullptr) slot.call->context->TryCancel();  // else it completes
+        if (slot.call->context != nullptr) slot.call->context->TryCancel();
       } else {
         const bool heard = std::exchange(slot.call->answered, true);
         (heard ? answered : failed).push_back(std::exchange(slot.call, nullptr));
@@ -356,6 +357,7 @@ void Session::Close() {
   FailAll(failed, Error(Errno::kEIO, "the session was closed"));
   failed.clear();
   answered.clear();
+  channels_->small().Stop();
   {
     MutexLock lock(&mu_);
     const auto quiet = [this]() ABSL_SHARED_LOCKS_REQUIRED(mu_) { return attempts_ == 0; };
