@@ -1,4 +1,5 @@
-// Reads what a gRPC client says on a connection: which calls it makes.
+// Reads what a client says on a connection: which calls it makes, each by an rpc of its own or as a
+// message of a stream of calls (proto/calls.proto).
 #pragma once
 
 #include <cstdint>
@@ -8,10 +9,11 @@
 #include <string_view>
 
 struct nghttp2_session;
+struct nghttp2_session_callbacks;
 
 namespace tarn::testing {
 
-// How often each method was called, by the last part of its path.
+// How often each method was called, by the last part of its path; "Stream": streams opened.
 using CallCounts = std::map<std::string, int64_t>;
 
 // The client's side of a connection, from its first byte.
@@ -25,10 +27,19 @@ class Http2Calls {
   void Take(std::string_view bytes, CallCounts& calls);
 
  private:
+  // What a stream of calls has said and is not a whole message yet.
+  using Rest = std::string;
   struct End {
     void operator()(nghttp2_session* session) const;
   };
+  void TakeHeader(int32_t stream, std::string_view name, std::string_view value);
+  void TakeData(int32_t stream, std::string_view bytes);
+  void Count(std::string_view path);
+  void SetCallbacks(nghttp2_session_callbacks* callbacks);
+
   std::unique_ptr<nghttp2_session, End> session_;  // null: no longer readable
+  std::map<int32_t, Rest> streams_;                // those of calls
+  CallCounts* calls_ = nullptr;                    // while it takes
 };
 
 }  // namespace tarn::testing
