@@ -78,6 +78,7 @@ void LeaseTable::Grant(SessionId to, absl::Span<const Ino> inodes, Want wanted,
       client.held.insert(ino);
       leases_.fetch_add(1, std::memory_order_release);
     }
+    for (Holder& other : entry.holders) other.wrote = other.wrote && other.who == who;
     holder->recalls = 0;
     holder->sequence = ++last_sequence_;
     const bool writes = want == Want::kWrite || want == Want::kTurn;

@@ -119,7 +119,7 @@ class LeaseTable {
   struct Holder {
     Who who = 0;
     uint8_t recalls = 0;  // kShared ones of a directory since the last grant
-    bool wrote = false;   // the last grant followed a write
+    bool wrote = false;   // as it was granted last, after a write; nobody else was since
     bool exclusive = false;
     uint64_t sequence = 0;
   };

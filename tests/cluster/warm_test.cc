@@ -225,11 +225,12 @@ TEST_F(WarmTest, SmallFilesAreOneCallEach) {
   EXPECT_LE(calls["Open"] + calls["GetAttr"], 10);
 }
 
-// One writes and closes, the other opens and reads what was added: a write, and a look that brings
-// the contents.
+// One writes and closes, the other opens and reads what was added: a write, which the reader gives
+// the file back for, and a look that brings the contents.
 TEST_F(WarmTest, HandOffIsOneCallOfEach) {
   constexpr int kTurns = 100;
-  RealMount writer(server().spec());
+  const Relay of_writer(server().address());
+  RealMount writer(of_writer.address() + ":/default");
   Mount();
   const CallCounts before = relay().calls();
   for (int i = 0; i < kTurns; ++i) {
@@ -242,6 +243,10 @@ TEST_F(WarmTest, HandOffIsOneCallOfEach) {
   EXPECT_LE(calls["GetAttr"], kTurns + 10);
   EXPECT_LE(calls["Read"], 10);
   EXPECT_LE(calls["Open"] + calls["Lookup"], 10);
+  EXPECT_LE(calls["ReturnLeases"], kTurns + 10);
+  CallCounts writes = of_writer.calls();
+  EXPECT_LE(writes["Write"], kTurns + 10);
+  EXPECT_LE(writes["ReturnLeases"], 10);
 }
 
 TEST_F(WarmTest, WithoutACacheTheSameCommandsAskEachTime) {

@@ -71,6 +71,22 @@ TEST_F(LeaseExclusiveTest, NotGrantedWhileAnybodyElseHoldsAnything) {
   EXPECT_TRUE(table_.no_exclusive());
 }
 
+// A file that one writes and another reads by turns: what would be taken back unused is not given.
+TEST_F(LeaseExclusiveTest, NotGrantedIfAnybodyElseWasGrantedAnythingBetweenTheWrites) {
+  Grant(kA, Want::kCache);
+  for (int turn = 0; turn < 5; ++turn) {
+    EXPECT_EQ(Grant(kA, Want::kWrite), LeaseMode::kShared) << turn;
+    EXPECT_EQ(Grant(kB, Want::kCache), LeaseMode::kShared) << turn;
+    TicketId ticket{};
+    ASSERT_FALSE(Change(kA, ticket));
+    table_.Answer(kB, {Only(kB).number});
+    ASSERT_TRUE(Change(kA, ticket));
+    table_.Drop(ticket);
+  }
+  Grant(kA, Want::kWrite);
+  EXPECT_EQ(Grant(kA, Want::kWrite), LeaseMode::kExclusive);
+}
+
 TEST_F(LeaseExclusiveTest, NothingIsGrantedBesideIt) {
   ASSERT_EQ(WriteTwice(kA), LeaseMode::kExclusive);
   for (const Want want : {Want::kCache, Want::kData, Want::kHeld, Want::kWrite}) {
