@@ -66,7 +66,10 @@ bool AwaitFor(Mutex& mu, const absl::Condition& condition, absl::Duration limit)
 }  // namespace tarn
 
 #ifndef TARN_TSAN
-extern "C" __attribute__((visibility("default"))) long syscall(long number, ...) noexcept {
+// How many arguments there are, only the call's number says; the sixth is read from the caller's
+// stack whether it was passed or not, as libc's own does.
+extern "C" __attribute__((visibility("default"), no_sanitize("address"))) long syscall(
+    long number, ...) noexcept {
   long a[6];
   va_list args;
   va_start(args, number);
