@@ -72,6 +72,7 @@ void CallStream::Stream::Call(const char* rpc, Bytes request, Done done) {
     MutexLock lock(&mu_);
     head.set_number(++last_number_);
     unanswered_.emplace(last_number_, std::move(done));
+    owner_.unanswered_.fetch_add(1, std::memory_order_relaxed);
     calls_.push_back(wire::ToBuffer(wire::Encode(head, std::move(request))));
     write = !writing_ && NextCall();
     read = !std::exchange(reading_, true);
@@ -126,6 +127,7 @@ bool CallStream::Stream::Deliver() {
     if (call == unanswered_.end()) return true;  // to nothing that was asked
     done = std::move(call->second);
     unanswered_.erase(call);
+    owner_.unanswered_.fetch_sub(1, std::memory_order_relaxed);
   }
   std::move(done)({static_cast<grpc::StatusCode>(head.status()), head.message()},
                   std::move(reply));
@@ -139,6 +141,7 @@ void CallStream::Stream::OnDone(const grpc::Status& status) {
     MutexLock lock(&mu_);
     unanswered = std::move(unanswered_);
   }
+  owner.unanswered_.fetch_sub(unanswered.size(), std::memory_order_relaxed);
   const grpc::Status no_answer =
       status.ok() ? grpc::Status(grpc::StatusCode::UNAVAILABLE, "the stream has ended") : status;
   for (auto& [number, done] : unanswered) std::move(done)(no_answer, Bytes());

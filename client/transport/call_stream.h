@@ -5,7 +5,8 @@
 #include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/support/byte_buffer.h>
 
-#include <cstdint>
+#include <atomic>
+#include <cstddef>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/functional/any_invocable.h"
@@ -35,6 +36,8 @@ class CallStream {
   void Start();  // takes calls again
   // A stream with nothing unanswered may have broken unnoticed: the next call opens another one.
   void Renew();
+  // Calls that are, about.
+  size_t unanswered() const { return unanswered_.load(std::memory_order_relaxed); }
 
  private:
   class Stream;
@@ -44,6 +47,7 @@ class CallStream {
   void Drop() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);  // cancels the stream, and retires it
 
   grpc::GenericStub& stub_;
+  std::atomic<size_t> unanswered_ = 0;
 
   Mutex mu_;
   Stream* stream_ ABSL_GUARDED_BY(mu_) = nullptr;  // that takes calls

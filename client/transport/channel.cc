@@ -84,12 +84,32 @@ Channels::Channels(const std::string& target) {
                                              Arguments(static_cast<int>(i)));
     stubs_[i] = std::make_unique<grpc::GenericStub>(channels_[i]);
   }
-  small_ = std::make_unique<CallStream>(*stubs_[static_cast<size_t>(Lane::kSmall)]);
+  for (auto& stream : streams_) {
+    stream = std::make_unique<CallStream>(*stubs_[static_cast<size_t>(Lane::kSmall)]);
+  }
 }
 
 grpc::GenericStub& Channels::Stub(Lane lane) {
   if (lane != Lane::kBulk) return *stubs_[static_cast<size_t>(lane)];
   return *stubs_[2 + next_bulk_.fetch_add(1, std::memory_order_relaxed) % kBulkLanes];
+}
+
+CallStream& Channels::Stream() {
+  return **std::min_element(streams_.begin(), streams_.end(), [](const auto& a, const auto& b) {
+    return a->unanswered() < b->unanswered();
+  });
+}
+
+void Channels::StopStreams() {
+  for (const auto& stream : streams_) stream->Stop();
+}
+
+void Channels::StartStreams() {
+  for (const auto& stream : streams_) stream->Start();
+}
+
+void Channels::RenewStreams() {
+  for (const auto& stream : streams_) stream->Renew();
 }
 
 void Channels::ConnectNow() {

@@ -40,17 +40,24 @@ class Channels {
 
   // For what is an rpc of its own.
   grpc::GenericStub& Stub(Lane lane);
-  CallStream& small() { return *small_; }
+  // For what is a message of a stream: the one with the fewest calls unanswered.
+  CallStream& Stream();
+  // CallStream's, of all streams.
+  void StopStreams();
+  void StartStreams();
+  void RenewStreams();
   const std::shared_ptr<grpc::Channel>& session() const { return channels_[0]; }
   // The server is there again: connect now, not when the backoff is over.
   void ConnectNow();
 
  private:
   static constexpr size_t kBulkLanes = 2;
+  // Messages of one stream are taken one after the other, at both ends.
+  static constexpr size_t kStreams = 2;
 
   std::array<std::shared_ptr<grpc::Channel>, 2 + kBulkLanes> channels_;
   std::array<std::unique_ptr<grpc::GenericStub>, 2 + kBulkLanes> stubs_;
-  std::unique_ptr<CallStream> small_;
+  std::array<std::unique_ptr<CallStream>, kStreams> streams_;
   std::atomic<uint32_t> next_bulk_ = 0;
 };
 

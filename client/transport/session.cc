@@ -143,7 +143,7 @@ void Session::Send(const std::shared_ptr<Call>& call) {
   if (lost) return done({grpc::StatusCode::CANCELLED, "lost on purpose"}, Bytes());
   Bytes request = call->Encode(std::move(header));
   if (call->lane == Lane::kSmall) {
-    return channels_->small().Call(call->method, std::move(request), std::move(done));
+    return channels_->Stream().Call(call->method, std::move(request), std::move(done));
   }
   call->request = wire::ToBuffer(request);
   call->answer.Clear();

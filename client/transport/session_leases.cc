@@ -149,7 +149,7 @@ void Session::SayLeases(bool now) {
     to_say_ = {};
   }
   Bytes encoded = wire::Encode(request);
-  channels_->small().Call(
+  channels_->Stream().Call(
       wire::kReturnLeasesPath, std::move(encoded),
       [self = shared_from_this(), said = std::move(request), generation](
           const grpc::Status& status, const Bytes& reply) mutable {

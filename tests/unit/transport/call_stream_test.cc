@@ -232,6 +232,27 @@ TEST_F(CallStreamTest, RenewLeavesAStreamThatIsInUse) {
   EXPECT_EQ(answer.get().second, "a:1");
 }
 
+TEST_F(CallStreamTest, CountsWhatIsUnanswered) {
+  std::promise<void> go;
+  Serve([&](grpc::ServerContext& context, Wire& wire) {
+    go.get_future().wait();
+    return Echo(context, wire);
+  });
+  std::vector<Answer> answers;
+  for (size_t i = 0; i < 3; ++i) {
+    EXPECT_EQ(calls_->unanswered(), i);
+    answers.push_back(Call("a", "1"));
+  }
+  go.set_value();
+  for (Answer& answer : answers) EXPECT_EQ(answer.get().first, StatusCode::OK);
+  EXPECT_EQ(calls_->unanswered(), 0u);
+  server_.reset();
+  Answer lost = Call("a", "1");
+  calls_->Stop();
+  EXPECT_NE(lost.get().first, StatusCode::OK);
+  EXPECT_TRUE(testing::Eventually([&] { return calls_->unanswered() == 0; }));
+}
+
 TEST_F(CallStreamTest, ItsEndAnswersWhatIsUnanswered) {
   Serve(Hear);
   Answer answer = Call("a", "1");
