@@ -71,9 +71,9 @@ inline constexpr uint32_t kOpensShare = 1'024;
 inline constexpr uint32_t kReclaimBatch = 4'096;       // opens, and locks, of one Reclaim
 inline constexpr uint32_t kListenersPerRequest = 8;    // arrivals of one request that are waited on
 inline constexpr uint32_t kControlTasksPerPeer = 256;  // Hello, Reclaim, Goodbye that queue
-// Requests that are not answered yet, in bytes: of all clients (tarnd's `request-memory-mib`); each
-// address may have one share of it in any case. Each counts with its message and an allowance for
-// what is made of it.
+// Requests whose answers are not sent yet, in bytes: of all clients (tarnd's `request-memory-mib`);
+// each address may have one share of it in any case. Each counts with its message, the contents
+// that its reply may carry and an allowance for what is made of it.
 inline constexpr uint64_t kRequestBytesMax = uint64_t{1} << 30;
 inline constexpr uint64_t kRequestShares = 16;
 inline constexpr uint64_t kRequestOverheadBytes = 4'096;

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "common/bytes.h"
+#include "server/state/request_budget.h"
 
 namespace tarn::rpc {
 
@@ -14,6 +15,8 @@ namespace tarn::rpc {
 // Lifetime: Answer and Refuse end it; it may be gone when they return. Exactly one of them, once.
 class Arrival {
  public:
+  // Kept until the answer is sent: whoever does not read answers pays for them.
+  virtual void Hold(state::RequestBudget::Charge charge) = 0;
   // The rpc's reply, encoded.
   virtual void Answer(const Bytes& reply) = 0;
   // Not OK.

@@ -19,6 +19,7 @@ class CallStream::Call final : public Arrival {
   Call(std::shared_ptr<CallStream> stream, uint64_t number)
       : stream_(std::move(stream)), number_(number) {}
 
+  void Hold(state::RequestBudget::Charge charge) override { charge_ = std::move(charge); }
   void Answer(const Bytes& reply) override { End(grpc::Status::OK, reply); }
   void Refuse(const grpc::Status& status) override { End(status, Bytes()); }
   bool Wait(std::function<void()> leave) override { return false; }
@@ -29,12 +30,13 @@ class CallStream::Call final : public Arrival {
     head.set_number(number_);
     head.set_status(static_cast<uint32_t>(status.error_code()));
     head.set_message(status.error_message());
-    stream_->Send(wire::ToBuffer(wire::Encode(head, reply)));
+    stream_->Send({wire::ToBuffer(wire::Encode(head, reply)), std::move(charge_)});
     delete this;
   }
 
   const std::shared_ptr<CallStream> stream_;
   const uint64_t number_;
+  std::optional<state::RequestBudget::Charge> charge_;
 };
 
 CallStream* CallStream::Open() {
@@ -72,18 +74,19 @@ void CallStream::Take(const grpc::ByteBuffer& message) {
   streams_.TakeCall(head.rpc(), request, *new Call(shared_from_this(), head.number()));
 }
 
-void CallStream::Send(grpc::ByteBuffer answer) {
+void CallStream::Send(Answer answer) {
   {
     MutexLock lock(&mu_);
     if (lost_) return;
     answers_.push_back(std::move(answer));
     if (writing_ || !NextAnswer()) return;
   }
-  StartWrite(&written_);
+  StartWrite(&written_.message);
 }
 
 bool CallStream::NextAnswer() {
   writing_ = !lost_ && !answers_.empty();
+  written_ = {};
   if (!writing_) return false;
   written_ = std::move(answers_.front());
   answers_.pop_front();
@@ -101,7 +104,7 @@ void CallStream::OnWriteDone(bool ok) {
     if (!end.has_value() && !writing_) return;
   }
   if (end.has_value()) return Finish(*end);
-  StartWrite(&written_);
+  StartWrite(&written_.message);
 }
 
 bool CallStream::MayFinish() {

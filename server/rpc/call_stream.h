@@ -42,11 +42,15 @@ class CallStream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::
 
  private:
   class Call;
+  struct Answer {
+    grpc::ByteBuffer message;
+    std::optional<state::RequestBudget::Charge> charge;
+  };
 
   void Take(const grpc::ByteBuffer& message);
   void ReadOn() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // The answer to a call of this stream.
-  void Send(grpc::ByteBuffer answer) ABSL_LOCKS_EXCLUDED(mu_);
+  void Send(Answer answer) ABSL_LOCKS_EXCLUDED(mu_);
   // True: to be written now, as `writing_`.
   bool NextAnswer() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // True, once: the stream is to be finished with `end_`.
@@ -56,15 +60,15 @@ class CallStream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::
   std::shared_ptr<CallStream> self_;  // until OnDone
 
   Mutex mu_;
-  grpc::ByteBuffer read_;     // by the read under way: not touched meanwhile
-  grpc::ByteBuffer written_;  // by the write under way: likewise
+  grpc::ByteBuffer read_;  // by the read under way: not touched meanwhile
+  Answer written_;         // by the write under way: likewise
   size_t unanswered_ ABSL_GUARDED_BY(mu_) = 0;
   bool full_ ABSL_GUARDED_BY(mu_) = false;  // not reading, until something is answered
   bool writing_ ABSL_GUARDED_BY(mu_) = false;
   bool lost_ ABSL_GUARDED_BY(mu_) = false;  // nobody hears any more
   bool finished_ ABSL_GUARDED_BY(mu_) = false;
   std::optional<grpc::Status> end_ ABSL_GUARDED_BY(mu_);
-  std::deque<grpc::ByteBuffer> answers_ ABSL_GUARDED_BY(mu_);  // to be written
+  std::deque<Answer> answers_ ABSL_GUARDED_BY(mu_);  // to be written
 };
 
 // All of them. Thread safety: safe. Lifetime: outlives the gRPC server.

@@ -1,6 +1,8 @@
 #include "server/rpc/filesystem_service.h"
 
+#include <algorithm>
 #include <functional>
+#include <optional>
 #include <utility>
 
 #include "common/fault.h"
@@ -22,6 +24,8 @@ class Alone final : public grpc::ServerUnaryReactor, public Arrival {
  public:
   explicit Alone(grpc::ByteBuffer* answer) : answer_(answer) {}
 
+  void Hold(state::RequestBudget::Charge charge) override { charge_ = std::move(charge); }
+
   void Answer(const Bytes& reply) override {
     *answer_ = wire::ToBuffer(reply);
     Finish(grpc::Status::OK);
@@ -39,6 +43,7 @@ class Alone final : public grpc::ServerUnaryReactor, public Arrival {
   void OnDone() override { delete this; }
 
   grpc::ByteBuffer* const answer_;
+  std::optional<state::RequestBudget::Charge> charge_;
   std::function<void()> leave_;  // set before gRPC has the reactor, if at all
 };
 
@@ -88,6 +93,13 @@ void Complete(Caller& caller, const std::shared_ptr<Session>& session,
 // fenced; a retry of it joins it.
 bool Waits(const v1::SetLockRequest& request) { return request.wait(); }
 bool Waits(const google::protobuf::MessageLite& request) { return false; }
+
+// At most, of contents in the reply.
+uint64_t ContentsAskedFor(const v1::ReadRequest& request) {
+  return std::min<uint64_t>(request.size(), kTransferMaxBytes);
+}
+uint64_t ContentsAskedFor(const v1::ReadDirRequest& /*request*/) { return kReadDirMaxBytes; }
+uint64_t ContentsAskedFor(const google::protobuf::MessageLite& /*request*/) { return 0; }
 
 // What can be wrong with a header.
 Status TakeHeader(const v1::RequestHeader& header, Caller& caller) {
@@ -163,7 +175,8 @@ void FilesystemService::Serve(const Bytes& request, Arrival& arrival) {
   if (session == nullptr) {
     return arrival.Refuse({grpc::StatusCode::UNAUTHENTICATED, "no such session: say Hello"});
   }
-  auto charge = sessions_.budget().Take(session->peer(), request.size());
+  auto charge =
+      sessions_.budget().Take(session->peer(), request.size() + ContentsAskedFor(message));
   if (!charge.has_value() || FaultHits(FaultPoint::kRequestAdmit)) {
     return arrival.Refuse({grpc::StatusCode::RESOURCE_EXHAUSTED, "too much is under way"});
   }
@@ -173,9 +186,8 @@ void FilesystemService::Serve(const Bytes& request, Arrival& arrival) {
   if (waits && !arrival.Wait([session, id] { session->Leave(id); })) {
     return arrival.Refuse({grpc::StatusCode::INVALID_ARGUMENT, "what waits is an rpc of its own"});
   }
-  state::Answer to_client = [&arrival, paid = *std::move(charge)](const Bytes* reply) {
-    Send(arrival, reply);
-  };
+  arrival.Hold(*std::move(charge));
+  state::Answer to_client = [&arrival](const Bytes* reply) { Send(arrival, reply); };
   const state::RequestKind kind{V::kMutates, waits, ops::VerbNumber<V>()};
   Session::Admitted admitted = session->Begin(id, kind, to_client);
   switch (admitted.verdict) {

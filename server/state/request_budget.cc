@@ -12,8 +12,8 @@ std::shared_ptr<PeerAccount> RequestBudget::AccountOf(const std::string& address
 }
 
 std::optional<RequestBudget::Charge> RequestBudget::Take(std::shared_ptr<PeerAccount> peer,
-                                                         uint64_t message_bytes) {
-  const uint64_t bytes = message_bytes + kRequestOverheadBytes;
+                                                         uint64_t bytes) {
+  bytes += kRequestOverheadBytes;
   const uint64_t total = total_.fetch_add(bytes, std::memory_order_relaxed) + bytes;
   const uint64_t own = peer->bytes.fetch_add(bytes, std::memory_order_relaxed) + bytes;
   Charge charge(this, std::move(peer), bytes);

@@ -1,7 +1,8 @@
-// Memory for requests that are not answered yet: how much all clients together may occupy, and
+// Memory for requests whose answers are not sent yet: how much all clients together may occupy, and
 // what each address may have in any case.
 //
-// A request is charged with the bytes of its message and something for what is made of it. While
+// A request is charged with the bytes of its message, the contents that its reply may carry, and
+// something for what is made of it. While
 // the total is below its limit everybody is admitted. Beyond it those are refused who are behind an
 // address that has more than its share under way: so one host that floods the server is held to
 // its share, and the others do not notice.
@@ -41,7 +42,12 @@ class RequestBudget {
     Charge(Charge&& other) noexcept
         : budget_(std::exchange(other.budget_, nullptr)), peer_(std::move(other.peer_)),
           bytes_(other.bytes_) {}
-    Charge& operator=(Charge&&) = delete;
+    Charge& operator=(Charge&& other) noexcept {
+      std::swap(budget_, other.budget_);
+      std::swap(peer_, other.peer_);
+      std::swap(bytes_, other.bytes_);
+      return *this;
+    }
     ~Charge();
 
    private:
@@ -52,8 +58,8 @@ class RequestBudget {
     std::shared_ptr<PeerAccount> peer_;
     uint64_t bytes_;
   };
-  // For a message of so many bytes; nullopt: not now.
-  std::optional<Charge> Take(std::shared_ptr<PeerAccount> peer, uint64_t message_bytes);
+  // For a message of so many bytes, with its reply's contents; nullopt: not now.
+  std::optional<Charge> Take(std::shared_ptr<PeerAccount> peer, uint64_t bytes);
 
   uint64_t bytes() const { return total_.load(std::memory_order_relaxed); }
 

@@ -1,6 +1,7 @@
 // A client that asks for too much of everything: sessions, opens, locks, waiting requests, big
-// messages, streams that it does not read. It comes from an address of its own; it is refused, the
-// server's memory stays below a bound, and the programs of another host go on meanwhile.
+// messages, events and answers that it does not read. It comes from an address of its own; it is
+// refused, the server's memory stays below a bound, and the programs of another host go on
+// meanwhile.
 #include <grpcpp/create_channel.h>
 #include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/security/credentials.h>
@@ -15,6 +16,7 @@
 #include "common/limits.h"
 #include "common/wire/convert.h"
 #include "common/wire/frame.h"
+#include "proto/calls.grpc.pb.h"
 #include "proto/filesystem.grpc.pb.h"
 #include "proto/session.grpc.pb.h"
 #include "tests/cluster/cluster.h"
@@ -62,6 +64,7 @@ class Flooder {
   }
   ~Flooder() {
     for (auto& stream : streams_) stream.first->TryCancel();
+    if (calls_context_ != nullptr) calls_context_->TryCancel();
     EndAll();
   }
 
@@ -137,6 +140,12 @@ class Flooder {
     auto reader = sessions_->Events(context.get(), InSession<v1::EventsRequest>());
     streams_.emplace_back(std::move(context), std::move(reader));
   }
+  // A stream of calls whose answers nobody reads.
+  grpc::ClientReaderWriter<v1::CallRequest, v1::CallReply>& OpenCalls() {
+    calls_context_ = std::make_unique<grpc::ClientContext>();
+    stream_of_calls_ = v1::Calls::NewStub(channel_)->Stream(calls_context_.get());
+    return *stream_of_calls_;
+  }
   void Heartbeat() {
     grpc::ClientContext context;
     v1::HeartbeatReply reply;
@@ -170,6 +179,8 @@ class Flooder {
   using Stream = std::pair<std::unique_ptr<grpc::ClientContext>,
                            std::unique_ptr<grpc::ClientReader<v1::Event>>>;
   std::vector<Stream> streams_;
+  std::unique_ptr<grpc::ClientContext> calls_context_;
+  std::unique_ptr<grpc::ClientReaderWriter<v1::CallRequest, v1::CallReply>> stream_of_calls_;
   std::mutex mu_;
   std::condition_variable changed_;
   std::set<std::shared_ptr<Call>> calls_;  // Guarded by mu_, as the answers.
@@ -203,7 +214,7 @@ class FloodTest : public ClusterTest {
       const uint64_t rss = RssMiB(server().pid());
       std::printf("the server has %llu MiB, %llu before\n", static_cast<unsigned long long>(rss),
                   static_cast<unsigned long long>(rss_before_));
-      EXPECT_LT(rss, rss_before_ + kRssMiBMore);
+      EXPECT_LT(rss, rss_mib_max());
       load_.reset();
     }
     relay_.reset();
@@ -235,6 +246,7 @@ class FloodTest : public ClusterTest {
     return reply.handle();
   }
   Load& load() { return *load_; }
+  uint64_t rss_mib_max() const { return rss_before_ + kRssMiBMore; }
 
  private:
   std::unique_ptr<Relay> relay_;
@@ -293,6 +305,45 @@ TEST_F(FloodTest, OfOpensAndLocksIsRefusedAtTheirLimits) {
   }
   answers = flooder.WaitForAll();
   EXPECT_EQ(answers.of(Errno::kENOLCK), 500);
+  EXPECT_TRUE(load().Progresses(20));
+}
+
+// In streams of calls, by sessions that hear nothing.
+TEST_F(FloodTest, OfReadsWhoseAnswersAreNotReadIsRefusedBeforeItFillsTheMemory) {
+  Flooder owner(address());
+  owner.Hello();
+  const v1::Handle file = OpenFile(owner);
+  auto write = owner.InSlot<v1::WriteHead>(0, 2);
+  *write.mutable_inode() = file;
+  write.set_open(5);
+  owner.Start("/tarn.v1.Filesystem/Write", wire::Encode(write, Bytes::Zeros(kMiB)));
+  EXPECT_EQ(owner.WaitForAll().of(Errno::kOk), 1);
+
+  constexpr int kReaders = 20;
+  std::vector<std::unique_ptr<Flooder>> readers;
+  for (int i = 0; i < kReaders; ++i) {
+    Flooder& reader = *readers.emplace_back(std::make_unique<Flooder>(address()));
+    reader.Hello();
+    auto& calls = reader.OpenCalls();
+    for (uint32_t slot = 0; slot < kSlotsPerSession; ++slot) {
+      auto read = reader.InSlot<v1::ReadRequest>(slot, 1);
+      *read.mutable_inode() = file;
+      read.set_size(kMiB);
+      v1::CallRequest call;
+      call.mutable_head()->set_number(slot);
+      call.mutable_head()->set_rpc("/tarn.v1.Filesystem/Read");
+      call.set_request(wire::Encode(read).ToString());
+      ASSERT_TRUE(calls.Write(call));
+    }
+  }
+  // Everything is taken when it stands still.
+  uint64_t rss = 0;
+  int polls = 0;
+  EXPECT_TRUE(Eventually([&] {
+    polls = std::exchange(rss, RssMiB(server().pid())) == rss ? polls + 1 : 0;
+    return polls > 100;
+  }));
+  EXPECT_LT(rss, rss_mib_max());
   EXPECT_TRUE(load().Progresses(20));
 }
 

@@ -1,7 +1,8 @@
 // Clients that send anything: messages of valid shape with mad values, for every rpc of every
-// service, under sessions of their own, whose recalls they never answer. Everything is answered or
-// refused; a client that behaves goes on beside them and is answered right; what is left at the end
-// makes sense. TARN_TEST_SEED=n makes the same messages again, TARN_TEST_LONG goes on for minutes.
+// service, alone and in streams of calls, under sessions of their own, whose recalls they never
+// answer. Everything is answered or refused; a client that behaves goes on beside them and is
+// answered right; what is left at the end makes sense. TARN_TEST_SEED=n makes the same messages
+// again, TARN_TEST_LONG goes on for minutes.
 #include <grpcpp/create_channel.h>
 #include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/security/credentials.h>
@@ -15,7 +16,9 @@
 #include "common/limits.h"
 #include "common/wire/convert.h"
 #include "common/wire/frame.h"
+#include "common/wire/lease.h"
 #include "proto/admin.grpc.pb.h"
+#include "proto/calls.grpc.pb.h"
 #include "proto/session.grpc.pb.h"
 #include "tests/support/mad_messages.h"
 #include "tests/unit/transport/remote_fixture.h"
@@ -49,7 +52,8 @@ class MadClient {
       : mad_(seed),
         tally_(tally),
         channel_(grpc::CreateChannel(address, grpc::InsecureChannelCredentials())),
-        generic_(channel_) {}
+        generic_(channel_),
+        calls_(v1::Calls::NewStub(channel_)) {}
 
   void Run(const std::atomic<bool>& stop) {
     Hello(/*sane=*/true);
@@ -70,6 +74,8 @@ class MadClient {
   void Listen();
   // The status, and what was received.
   grpc::Status Send(const std::string& method, const Bytes& bytes, grpc::ByteBuffer& reply);
+  grpc::Status SendInStream(grpc::ClientContext& context, const std::string& method,
+                            const Bytes& bytes, grpc::ByteBuffer& reply);
   void FillHeader(v1::RequestHeader& header);
   Bytes Frame(const google::protobuf::MessageLite& head);
 
@@ -77,6 +83,7 @@ class MadClient {
   Tally& tally_;
   std::shared_ptr<grpc::Channel> channel_;
   grpc::GenericStub generic_;
+  std::unique_ptr<v1::Calls::Stub> calls_;
   v1::HelloReply hello_;
   std::vector<v1::SessionId> former_;
   uint64_t sequences_[kMadSlots] = {};
@@ -92,11 +99,37 @@ grpc::Status MadClient::Send(const std::string& method, const Bytes& bytes,
   grpc::ClientContext context;
   context.set_deadline(std::chrono::system_clock::now() + std::chrono::milliseconds(
       mad_.Chance(90) ? 500 : 20));
+  const bool taken =
+      method.starts_with("/tarn.v1.Filesystem/") || method == wire::kReturnLeasesPath;
+  if (mad_.Chance(taken ? 50 : 5)) return SendInStream(context, method, bytes, reply);
   const grpc::ByteBuffer request = wire::ToBuffer(bytes);
   std::promise<grpc::Status> done;
   generic_.UnaryCall(&context, method, {}, &request, &reply,
                      [&done](grpc::Status status) { done.set_value(std::move(status)); });
   return done.get_future().get();
+}
+
+// One call in a stream of its own, perhaps with others around it that nobody waits for.
+grpc::Status MadClient::SendInStream(grpc::ClientContext& context, const std::string& method,
+                                     const Bytes& bytes, grpc::ByteBuffer& reply) {
+  const auto calls = calls_->Stream(&context);
+  v1::CallRequest call;
+  call.mutable_head()->set_number(mad_.Number());
+  call.mutable_head()->set_rpc(mad_.Chance(95) ? method : mad_.Text());
+  call.set_request(bytes.ToString());
+  if (mad_.Chance(3)) call.GetReflection()->MutableUnknownFields(&call)->AddVarint(9, 9);
+  const uint64_t times = mad_.Chance(90) ? 1 : mad_.Below(300);
+  for (uint64_t i = 0; i < times && calls->Write(call); ++i) continue;
+  if (mad_.Chance(30)) calls->WritesDone();
+  v1::CallReply answer;
+  if (mad_.Chance(95) && calls->Read(&answer)) {
+    reply = wire::ToBuffer(Bytes::Copy(answer.reply()));
+    context.TryCancel();
+    (void)calls->Finish();
+    return {static_cast<StatusCode>(answer.head().status()), answer.head().message()};
+  }
+  context.TryCancel();
+  return calls->Finish();
 }
 
 void MadClient::FillHeader(v1::RequestHeader& header) {
