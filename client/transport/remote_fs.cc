@@ -15,7 +15,10 @@ RemoteFs::~RemoteFs() { Close(); }
 Result<std::unique_ptr<RemoteFs>> RemoteFs::Connect(const ConnectOptions& options) {
   ASSIGN_OR_RETURN(const std::string target, TargetOf(options.server));
   auto session = std::make_shared<Session>(options, target);
-  RETURN_IF_ERROR(session->Connect());
+  if (Status connected = session->Connect(); !connected.ok()) {
+    session->Close();  // else a completion that still holds it ends it, on one of gRPC's threads
+    return connected.error();
+  }
   return std::unique_ptr<RemoteFs>(new RemoteFs(std::move(session)));
 }
 
