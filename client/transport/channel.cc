@@ -9,6 +9,7 @@
 
 #include "absl/strings/numbers.h"
 #include "common/limits.h"
+#include "common/wire/awake.h"
 
 
 namespace tarn::transport {
@@ -79,6 +80,7 @@ void SetDeadline(grpc::ClientContext& context, int64_t nanos) {
 }
 
 Channels::Channels(const std::string& target) {
+  wire::KeepCallbackThreadsAwake();
   for (size_t i = 0; i < channels_.size(); ++i) {
     channels_[i] = grpc::CreateCustomChannel(target, grpc::InsecureChannelCredentials(),
                                              Arguments(static_cast<int>(i)));

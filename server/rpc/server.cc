@@ -6,6 +6,7 @@
 #include <grpcpp/health_check_service_interface.h>
 
 #include "common/limits.h"
+#include "common/wire/awake.h"
 #include "proto/calls.grpc.pb.h"
 #include "server/rpc/admin_service.h"
 #include "server/rpc/call_stream.h"
@@ -100,6 +101,7 @@ Status ServerImpl::Start(const std::string& listen,
     volumes_[fs->store().identity().name] = &volume;
     RETURN_IF_ERROR(volume.Attach({shared_, &sessions_}, {shared_, &shared_->streams}));
   }
+  wire::KeepCallbackThreadsAwake();
   grpc::EnableDefaultHealthCheckService(true);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   grpc::ServerBuilder builder;
