@@ -54,26 +54,27 @@ class CallStream::Stream final
   grpc::ClientContext context_;
   grpc::ByteBuffer read_;     // by the read under way: not touched meanwhile
   grpc::ByteBuffer written_;  // by the write under way: likewise
+  std::atomic<uint64_t> last_number_ = 0;
 
   Mutex mu_;
   bool writing_ ABSL_GUARDED_BY(mu_) = false;
   bool reading_ ABSL_GUARDED_BY(mu_) = false;
-  uint64_t last_number_ ABSL_GUARDED_BY(mu_) = 0;
   std::deque<grpc::ByteBuffer> calls_ ABSL_GUARDED_BY(mu_);  // to be written
   absl::flat_hash_map<uint64_t, Done> unanswered_ ABSL_GUARDED_BY(mu_);
 };
 
 void CallStream::Stream::Call(const char* rpc, Bytes request, Done done) {
   v1::CallHead head;
+  head.set_number(last_number_.fetch_add(1, std::memory_order_relaxed) + 1);
   head.set_rpc(rpc);
+  grpc::ByteBuffer call = wire::ToBuffer(wire::Encode(head, std::move(request)));
   bool write = false;
   bool read = false;
   {
     MutexLock lock(&mu_);
-    head.set_number(++last_number_);
-    unanswered_.emplace(last_number_, std::move(done));
+    unanswered_.emplace(head.number(), std::move(done));
     owner_.unanswered_.fetch_add(1, std::memory_order_relaxed);
-    calls_.push_back(wire::ToBuffer(wire::Encode(head, std::move(request))));
+    calls_.push_back(std::move(call));
     write = !writing_ && NextCall();
     read = !std::exchange(reading_, true);
   }

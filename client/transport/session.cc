@@ -134,13 +134,14 @@ void Session::Send(const std::shared_ptr<Call>& call) {
   if (call->ended.empty()) call->ended = held_.TakeEnded(kEndedOpensPerRequest);
   for (const ReleaseArgs& ended : call->ended) wire::Fill(ended, *header.add_ended());
   for (const FormerRequest& former : call->former) wire::Fill(former, *header.add_former());
-  // One that is lost on its way ends as if the connection had.
-  const bool lost = FaultHits(FaultPoint::kClientSend);
   auto done = [self = shared_from_this(), call](const grpc::Status& status, Bytes reply) {
     call->reply = std::move(reply);
     self->OnStatus(call, status);
   };
-  if (lost) return done({grpc::StatusCode::CANCELLED, "lost on purpose"}, Bytes());
+  // One that is lost on its way ends as if the connection had.
+  if (FaultHits(FaultPoint::kClientSend)) {
+    return done({grpc::StatusCode::CANCELLED, "lost on purpose"}, Bytes());
+  }
   Bytes request = call->Encode(std::move(header));
   if (call->lane == Lane::kSmall) {
     return channels_->Stream().Call(call->method, std::move(request), std::move(done));

@@ -2,10 +2,9 @@
 // what each address may have in any case.
 //
 // A request is charged with the bytes of its message, the contents that its reply may carry, and
-// something for what is made of it. While
-// the total is below its limit everybody is admitted. Beyond it those are refused who are behind an
-// address that has more than its share under way: so one host that floods the server is held to
-// its share, and the others do not notice.
+// something for what is made of it. While the total is below its limit everybody is admitted.
+// Beyond it those are refused who are behind an address that has more than its share under way: so
+// one host that floods the server is held to its share, and the others do not notice.
 // Thread safety: safe, without locks on the path of a request.
 // Lifetime: accounts and charges may outlive the budget's user, not the budget.
 #pragma once

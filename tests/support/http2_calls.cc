@@ -87,7 +87,7 @@ void Http2Calls::TakeData(int32_t stream, std::string_view bytes) {
   constexpr size_t kPrefixBytes = 5;
   const auto known = streams_.find(stream);
   if (known == streams_.end()) return;
-  Rest& rest = known->second;
+  std::string& rest = known->second;
   rest += bytes;
   while (rest.size() >= kPrefixBytes) {
     uint32_t size = 0;

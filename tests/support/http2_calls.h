@@ -27,8 +27,6 @@ class Http2Calls {
   void Take(std::string_view bytes, CallCounts& calls);
 
  private:
-  // What a stream of calls has said and is not a whole message yet.
-  using Rest = std::string;
   struct End {
     void operator()(nghttp2_session* session) const;
   };
@@ -38,8 +36,9 @@ class Http2Calls {
   void SetCallbacks(nghttp2_session_callbacks* callbacks);
 
   std::unique_ptr<nghttp2_session, End> session_;  // null: no longer readable
-  std::map<int32_t, Rest> streams_;                // those of calls
-  CallCounts* calls_ = nullptr;                    // while it takes
+  // Of streams of calls: what was said and is not a whole message yet.
+  std::map<int32_t, std::string> streams_;
+  CallCounts* calls_ = nullptr;  // while it takes
 };
 
 }  // namespace tarn::testing
