@@ -150,7 +150,8 @@ std::string WriteBehind::Summary() const {
 std::optional<WriteBehind::Sending> WriteBehind::Begin(Ino ino, File& file) {
   if (file.unanswered > 0 || file.fresh.empty()) return std::nullopt;
   file.sending = std::exchange(file.fresh, {});
-  file.sending_opens = std::exchange(file.opens, {});
+  file.sending_opens.clear();
+  file.sending_opens.swap(file.opens);
   ++file.generation;
   file.attr = {};
   file.error.reset();

@@ -3,24 +3,16 @@
 // refused, the server's memory stays below a bound, and the programs of another host go on
 // meanwhile.
 #include <grpcpp/create_channel.h>
-#include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/security/credentials.h>
 
-#include <condition_variable>
 #include <cstdio>
 #include <fstream>
-#include <map>
-#include <mutex>
-#include <set>
 
 #include "common/limits.h"
-#include "common/wire/convert.h"
 #include "common/wire/frame.h"
-#include "proto/calls.grpc.pb.h"
 #include "proto/filesystem.grpc.pb.h"
-#include "proto/session.grpc.pb.h"
 #include "tests/cluster/cluster.h"
-#include "tests/support/expect.h"
+#include "tests/cluster/flooder.h"
 #include "tests/support/relay.h"
 
 namespace tarn::testing {
@@ -42,150 +34,6 @@ uint64_t RssMiB(pid_t pid) {
   }
   return 0;
 }
-
-// How often each status, and errno, came.
-struct Answers {
-  std::map<StatusCode, int> statuses;
-  std::map<Errno, int> errors;  // of those that were answered
-  int of(StatusCode code) const { return statuses.contains(code) ? statuses.at(code) : 0; }
-  int of(Errno code) const { return errors.contains(code) ? errors.at(code) : 0; }
-};
-
-// A session without scruples.
-class Flooder {
- public:
-  explicit Flooder(const std::string& address) {
-    grpc::ChannelArguments arguments;
-    arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-    arguments.SetMaxSendMessageSize(-1);
-    channel_ = grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
-    generic_ = std::make_unique<grpc::GenericStub>(channel_);
-    sessions_ = v1::Session::NewStub(channel_);
-  }
-  ~Flooder() {
-    for (auto& stream : streams_) stream.first->TryCancel();
-    if (calls_context_ != nullptr) calls_context_->TryCancel();
-    EndAll();
-  }
-
-  v1::HelloRequest HelloRequest() {
-    v1::HelloRequest request;
-    request.set_version(kProtocolVersion);
-    request.set_file_system("default");
-    request.set_features(v1::FEATURE_LEASES);
-    request.set_nonce("flood" + std::to_string(10'000'000'000 + ++nonces_ + serial_ * 1'000'000));
-    return request;
-  }
-  void Hello() {
-    grpc::ClientContext context;
-    ASSERT_TRUE(sessions_->Hello(&context, HelloRequest(), &hello_).ok());
-    ASSERT_EQ(hello_.error(), 0);
-  }
-  const v1::HelloReply& hello() const { return hello_; }
-
-  template <class Message>
-  Message InSlot(uint32_t slot, uint64_t sequence) const {
-    Message message;
-    v1::RequestHeader& header = *message.mutable_header();
-    *header.mutable_session() = hello_.session();
-    header.set_epoch(hello_.epoch());
-    header.set_slot(slot);
-    header.set_sequence(sequence);
-    header.mutable_caller()->set_has_groups(true);
-    return message;
-  }
-  template <class Message>
-  Message InSession() const {
-    Message message;
-    *message.mutable_session() = hello_.session();
-    message.set_epoch(hello_.epoch());
-    return message;
-  }
-
-  // Starts a call; its end is counted. Not before fewer than `window` are under way.
-  void Start(const std::string& method, Bytes request, size_t window = 128) {
-    auto call = std::make_shared<Call>();
-    {
-      std::unique_lock lock(mu_);
-      changed_.wait(lock, [&] { return calls_.size() < window; });
-      calls_.insert(call);
-    }
-    call->request = wire::ToBuffer(std::move(request));
-    generic_->UnaryCall(&call->context, method, {}, &call->request, &call->reply,
-                        [this, call](grpc::Status status) { OnEnd(call, status); });
-  }
-  void WaitForNone() {
-    std::unique_lock lock(mu_);
-    changed_.wait(lock, [this] { return calls_.empty(); });
-  }
-  Answers WaitForAll() {
-    std::unique_lock lock(mu_);
-    changed_.wait(lock, [this] { return calls_.empty(); });
-    return std::exchange(answers_, {});
-  }
-  Answers so_far() {
-    const std::lock_guard lock(mu_);
-    return answers_;
-  }
-  void EndAll() {
-    {
-      const std::lock_guard lock(mu_);
-      for (const auto& call : calls_) call->context.TryCancel();
-    }
-    (void)WaitForAll();
-  }
-  // A stream of events that nobody reads.
-  void Listen() {
-    auto context = std::make_unique<grpc::ClientContext>();
-    auto reader = sessions_->Events(context.get(), InSession<v1::EventsRequest>());
-    streams_.emplace_back(std::move(context), std::move(reader));
-  }
-  // A stream of calls whose answers nobody reads.
-  grpc::ClientReaderWriter<v1::CallRequest, v1::CallReply>& OpenCalls() {
-    calls_context_ = std::make_unique<grpc::ClientContext>();
-    stream_of_calls_ = v1::Calls::NewStub(channel_)->Stream(calls_context_.get());
-    return *stream_of_calls_;
-  }
-  void Heartbeat() {
-    grpc::ClientContext context;
-    v1::HeartbeatReply reply;
-    EXPECT_TRUE(
-        sessions_->Heartbeat(&context, InSession<v1::HeartbeatRequest>(), &reply).ok());
-  }
-
- private:
-  struct Call {
-    grpc::ClientContext context;
-    grpc::ByteBuffer request, reply;
-  };
-  void OnEnd(const std::shared_ptr<Call>& call, const grpc::Status& status) {
-    // Every reply has its errno at the same place, in its header; Hello's alone has it in front.
-    v1::EmptyReply reply;
-    const bool read = status.ok() && wire::Decode(call->reply, reply).ok();
-    const std::lock_guard lock(mu_);
-    ++answers_.statuses[status.error_code()];
-    if (read) ++answers_.errors[static_cast<Errno>(reply.header().error())];
-    calls_.erase(call);
-    changed_.notify_all();
-  }
-
-  std::shared_ptr<grpc::Channel> channel_;
-  std::unique_ptr<grpc::GenericStub> generic_;
-  std::unique_ptr<v1::Session::Stub> sessions_;
-  v1::HelloReply hello_;
-  static inline uint64_t last_serial_ = 0;
-  const uint64_t serial_ = ++last_serial_;
-  uint64_t nonces_ = 0;
-  using Stream = std::pair<std::unique_ptr<grpc::ClientContext>,
-                           std::unique_ptr<grpc::ClientReader<v1::Event>>>;
-  std::vector<Stream> streams_;
-  std::unique_ptr<grpc::ClientContext> calls_context_;
-  std::unique_ptr<grpc::ClientReaderWriter<v1::CallRequest, v1::CallReply>> stream_of_calls_;
-  std::mutex mu_;
-  std::condition_variable changed_;
-  std::set<std::shared_ptr<Call>> calls_;  // Guarded by mu_, as the answers.
-  Answers answers_;
-};
 
 class FloodTest : public ClusterTest {
  protected:
@@ -288,7 +136,9 @@ TEST_F(FloodTest, OfOpensAndLocksIsRefusedAtTheirLimits) {
   }
   Answers answers = flooder.WaitForAll();
   EXPECT_EQ(answers.of(StatusCode::OK), static_cast<int>(opens));
-  if (IsTestLong()) EXPECT_GE(answers.of(Errno::kENFILE), 1000);
+  if (IsTestLong()) {
+    EXPECT_GE(answers.of(Errno::kENFILE), 1000);
+  }
 
   const uint64_t first = 1 + opens / kAtOnce;
   const uint32_t locks = kLocksPerSession + 500;

@@ -50,8 +50,12 @@ TEST_F(WriteBehindTest, OtherMountSeesAllThatWasWrittenWithoutAClose) {
     for (int i = 0; i < 20'000; ++i) some += Line(round * 20'000 + i);
     ASSERT_TRUE(file.Write(some));
     all += some;
-    if (round % 3 == 0) ASSERT_EQ(SizeOf(b() / "f"), static_cast<int64_t>(all.size()));
-    if (round % 10 == 0) ASSERT_TRUE(Read(b() / "f") == all) << "after round " << round;
+    if (round % 3 == 0) {
+      ASSERT_EQ(SizeOf(b() / "f"), static_cast<int64_t>(all.size()));
+    }
+    if (round % 10 == 0) {
+      ASSERT_TRUE(Read(b() / "f") == all) << "after round " << round;
+    }
   }
   EXPECT_TRUE(Read(b() / "f") == all);
   EXPECT_TRUE(Read(a() / "f") == all);

@@ -97,7 +97,9 @@ TEST_F(DiskFaultTest, FailingDiskStopsWritesWithEIOAndReadsGoOn) {
     disk_->SetFault([&what](const std::string& done, const std::string&) {
       return done == what ? IOStatus::IOError("the disk fails") : IOStatus::OK();
     });
-    if (what == "sync") ASSERT_OK(Put(next_++));
+    if (what == "sync") {
+      ASSERT_OK(Put(next_++));
+    }
     EXPECT_ERROR(kEIO, what == "sync" ? stage_->Sync() : Put(next_++));
     EXPECT_ERROR(kEIO, Put(next_++));
     ExpectAllReadable();

@@ -72,8 +72,12 @@ class FlippedBitTest : public ::testing::Test {
     for (int i = 0; i < kFiles; ++i) {
       const auto content = GetFile(stage.root(), PathOf(i));
       const auto number = stage.root().GetXattr(PathOf(i), "user.number");
-      if (content.ok()) EXPECT_TRUE(*content == ContentOf(i)) << PathOf(i);
-      if (number.ok()) EXPECT_EQ(*number, std::to_string(i));
+      if (content.ok()) {
+        EXPECT_TRUE(*content == ContentOf(i)) << PathOf(i);
+      }
+      if (number.ok()) {
+        EXPECT_EQ(*number, std::to_string(i));
+      }
       if (content.ok() && number.ok()) continue;
       ++unreadable;
       EXPECT_EQ(content.ok() ? number.code() : content.code(), Errno::kEIO) << PathOf(i);

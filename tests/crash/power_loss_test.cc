@@ -66,7 +66,9 @@ void PowerLossTest::Load(unsigned seed) {
   Players players(stage.subject());
   for (int step = 1; !enough(); ++step) {
     players.Run(ops.Next());
-    if (step % 7 == 0) ASSERT_OK(stage.Sync());
+    if (step % 7 == 0) {
+      ASSERT_OK(stage.Sync());
+    }
     if (step % 50 == 0) stage.fs().ReclaimNow();
     if (step % 60 == 0) {  // a table and a shorter log
       const auto family = static_cast<Family>(step / 60 % store::kFamilies);

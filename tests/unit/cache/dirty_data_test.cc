@@ -53,7 +53,9 @@ TEST(DirtyDataTest, RandomPutsAreThoseOfPlainBytes) {
       const std::string want = plain.substr(from, some);
       ASSERT_EQ(data.Touches(from, some), want != std::string(some, '\0'));
       ASSERT_EQ(data.Covers(from, some), want.find('\0') == std::string::npos);
-      if (data.Covers(from, some)) ASSERT_EQ(data.Copy(from, some).ToString(), want);
+      if (data.Covers(from, some)) {
+        ASSERT_EQ(data.Copy(from, some).ToString(), want);
+      }
     }
     size_t present = 0;
     for (const char c : plain) present += c != '\0' ? 1 : 0;

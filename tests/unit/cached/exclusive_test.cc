@@ -121,8 +121,12 @@ TEST_F(ExclusiveTest, OtherClientSeesEachWriteAtOnce) {
     const std::string some(1 + i * 37 % 300, static_cast<char>('a' + i % 26));
     ASSERT_OK(Write(a_, some));
     all += some;
-    if (i % 7 == 0) ASSERT_EQ(*SizeIn(b_), all.size());
-    if (i % 11 == 0) ASSERT_EQ(*Read(b_), all);
+    if (i % 7 == 0) {
+      ASSERT_EQ(*SizeIn(b_), all.size());
+    }
+    if (i % 11 == 0) {
+      ASSERT_EQ(*Read(b_), all);
+    }
   }
 }
 

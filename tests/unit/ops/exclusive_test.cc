@@ -193,7 +193,9 @@ TEST_F(ExclusiveTest, ListingWaitsForNobodyAndHidesAttributes) {
   auto list = Call<verbs::ReadDir>(Caching(kB), {.dir = root(), .max_bytes = 9999, .plus = true});
   ASSERT_OK(list);
   for (const DirEntry& entry : list->entries) {
-    if (entry.name == "f") EXPECT_FALSE(entry.entry.has_value());
+    if (entry.name == "f") {
+      EXPECT_FALSE(entry.entry.has_value());
+    }
   }
   EXPECT_EQ(Granted(), LeaseMode::kNone);
   list = Call<verbs::ReadDir>(Caching(kA), {.dir = root(), .max_bytes = 9999, .plus = true});

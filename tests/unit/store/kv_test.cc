@@ -233,7 +233,9 @@ TEST(RocksKvTest, MemoryOnlyReadOfATableThatIsNotOpenIsBlocked) {
         EXPECT_EQ((*value)->view, "value");
       }
     }
-    if (round == kRounds) EXPECT_GT(blocked, 0);
+    if (round == kRounds) {
+      EXPECT_GT(blocked, 0);
+    }
     Batch batch;
     for (int f = 0; f < kFamilies; ++f) {
       batch.Put(static_cast<Family>(f), key(round), Bytes::Copy("value"));
@@ -271,11 +273,17 @@ TEST(RocksKvTest, MemoryOnlyWalkOverTablesIsWholeOrBlocked) {
       for (slow->Seek(start); slow->Valid(); slow->Next()) whole.emplace_back(slow->key());
       ASSERT_OK(slow->status());
       ASSERT_OK((*kv)->Get(family, "a1", Tier::kMayBlock));  // one table is in memory
-      if (start == "b") ASSERT_OK((*kv)->Get(family, "b1", Tier::kMayBlock));
+      if (start == "b") {
+        ASSERT_OK((*kv)->Get(family, "b1", Tier::kMayBlock));
+      }
       auto it = (*kv)->Iterate(family, "", "", Tier::kMemoryOnly);
       for (it->Seek(start); it->Valid(); it->Next()) quick.emplace_back(it->key());
-      if (it->status().ok()) EXPECT_EQ(quick, whole) << f << " from " << start;
-      if (!it->status().ok()) EXPECT_ERROR(kBlocked, it->status());
+      if (it->status().ok()) {
+        EXPECT_EQ(quick, whole) << f << " from " << start;
+      }
+      if (!it->status().ok()) {
+        EXPECT_ERROR(kBlocked, it->status());
+      }
     }
   }
 }

@@ -65,7 +65,9 @@ TEST(HeldTest, WhatIsBeingConvertedIsToldAsTheWeaker) {
   flock.lock.type = LockType::kRead;
   held.NoteLetsGo(flock);
   for (const SetLockArgs& lock : held.locks()) {
-    if (lock.kind == LockKind::kFlock) EXPECT_EQ(lock.lock.type, LockType::kRead);
+    if (lock.kind == LockKind::kFlock) {
+      EXPECT_EQ(lock.lock.type, LockType::kRead);
+    }
   }
 }
 
