@@ -27,6 +27,10 @@ namespace tarn {
 // Ascending in power. Sent: never renumber (LeaseMode of types.proto).
 enum class LeaseMode : uint8_t { kNone = 0, kPinned = 1, kShared = 2, kExclusive = 3 };
 
+// Stands among the inodes of leases for the figures of the file system, which StatFs answers with:
+// shared only, for kFiguresLeaseNanos from when they were asked for. No inode has this number.
+inline constexpr Ino kFigures{~uint64_t{0}};
+
 struct Grant {
   Ino ino = kNoIno;
   LeaseMode mode = LeaseMode::kNone;

@@ -88,6 +88,8 @@ inline constexpr size_t kStreamedContentsMaxBytes = kBlockBytes;
 inline constexpr uint32_t kLeasesPerSession = 262'144;  // nothing new is granted beyond
 // A session that lives but leaves a recall unanswered for so long is fenced.
 inline constexpr int64_t kRecallDeadlineNanos = 30 * kSecondNanos;
+// So long may be answered by what StatFs has said.
+inline constexpr int64_t kFiguresLeaseNanos = 5 * kSecondNanos;
 
 // How long a server waits for its clients (tarnd's `session-lifetime` and `recall-deadline`).
 struct Timing {

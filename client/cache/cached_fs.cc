@@ -244,9 +244,24 @@ void CachedFs::ListXattr(const Caller& caller, ListXattrArgs args, Done<ListXatt
 }
 
 void CachedFs::StatFs(const Caller& caller, StatFsArgs args, Done<StatFsReply> done) {
+  const int64_t asked = clock_.BootNanos();
+  if (Valid() && write_behind_.empty()) {
+    std::optional<StatFsReply> known;
+    {
+      MutexLock lock(&mu_);
+      if (Owns(args.inode)) known = table_.Figures(asked);
+    }
+    if (known.has_value()) return std::move(done)(*known);
+  }
+  auto learn = [this, until = asked + kFiguresLeaseNanos](const Table::Learnable& learnable,
+                                                          const Result<StatFsReply>& result)
+                   ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+                     if (result.ok() && Contains(learnable, kFigures))
+                       table_.LearnFigures(*result, until);
+                   };
   write_behind_.FlushAllThen(
-      UnlessCancelled(caller, std::move(done), [this, caller, args](Done<StatFsReply> then) {
-        remote_.StatFs(caller, args, std::move(then));
+      UnlessCancelled(caller, std::move(done), [this, caller, args, learn](Done<StatFsReply> then) {
+        Ask<verbs::StatFs>(caller, args, std::move(then), learn);
       }));
 }
 

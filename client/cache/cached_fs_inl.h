@@ -123,6 +123,7 @@ void CachedFs::Change(const Caller& caller, typename V::Args args, Touched touch
 template <class V, class Learn>
 void CachedFs::ChangeNow(const Caller& caller, typename V::Args args, Touched touched,
                          Done<typename V::Reply> done, Learn learn) {
+  touched.inodes.push_back(kFigures);
   std::sort(touched.inodes.begin(), touched.inodes.end());
   touched.inodes.erase(std::unique(touched.inodes.begin(), touched.inodes.end()),
                        touched.inodes.end());

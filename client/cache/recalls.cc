@@ -32,7 +32,12 @@ struct CachedFs::RecallTask {
 };
 
 void CachedFs::OnRecall(uint64_t event, Recall recall) {
-  if (ignore_recalls_) return remote_.AnswerRecall(event);
+  if (recall.ino == kFigures && !ignore_recalls_) {
+    MutexLock lock(&mu_);
+    table_.Apply(recall);
+  }
+  // The kernel keeps no figures.
+  if (recall.ino == kFigures || ignore_recalls_) return remote_.AnswerRecall(event);
   auto task = std::make_shared<RecallTask>();
   task->event = event;
   task->recall = std::move(recall);

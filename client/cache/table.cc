@@ -120,6 +120,7 @@ void Table::Apply(const Recall& recall) {
   }
   barrier.recall = clock_;
   if (recall.to == LeaseMode::kNone) {
+    DropAttr(recall.ino);
     Erase(recall.ino);
     leases_.erase(recall.ino);
     return;
@@ -165,6 +166,7 @@ void Table::ForgetParent(Ino ino) {
 }
 
 void Table::DropAttr(Ino ino) {
+  if (ino == kFigures) figures_.reset();
   const auto it = nodes_.find(ino);
   if (it == nodes_.end()) return;
   it->second->has_attr = false;
@@ -175,6 +177,7 @@ void Table::DropAttr(Ino ino) {
 void Table::Clear() {
   all_barred_ = ++clock_;
   prefetched_.Clear();
+  figures_.reset();
   nodes_.clear();
   ages_.clear();
   evicted_.clear();
@@ -297,6 +300,15 @@ void Table::LearnContents(const Contents& contents) {
   const auto it = nodes_.find(contents.ino);
   if (it == nodes_.end() || !it->second->has_attr) return;
   prefetched_.Put(contents.ino, contents.offset, contents.data);
+}
+
+void Table::LearnFigures(const StatFsReply& figures, int64_t until_nanos) {
+  figures_ = figures;
+  figures_until_nanos_ = until_nanos;
+}
+
+std::optional<StatFsReply> Table::Figures(int64_t now_nanos) const {
+  return now_nanos < figures_until_nanos_ ? figures_ : std::nullopt;
 }
 
 std::optional<Bytes> Table::ReadContents(Ino ino, uint64_t offset, uint64_t size) const {

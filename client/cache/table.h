@@ -117,6 +117,9 @@ class Table {
   // They are kept as long as the attributes that they came with. Nothing if those are not known.
   void LearnContents(const Contents& contents);
 
+  // The figures of the file system, to be used until then. Nothing if that is over.
+  void LearnFigures(const StatFsReply& figures, int64_t until_nanos);
+
   // ---- asking ----
   // Marks it as used. Null: nothing is known.
   Node* Find(Ino ino);
@@ -125,6 +128,8 @@ class Table {
   std::optional<Dentry> FindName(const Node& node, std::string_view name) const;
   bool CanList(const Node& node) const;
   bool HasContents(Ino ino) const { return prefetched_.Has(ino); }
+  // nullopt: not known. Time is that of LearnFigures.
+  std::optional<StatFsReply> Figures(int64_t now_nanos) const;
   // What a read of the file gets; nullopt: not all of it is known.
   std::optional<Bytes> ReadContents(Ino ino, uint64_t offset, uint64_t size) const;
 
@@ -177,6 +182,8 @@ class Table {
   std::list<Ino> ages_;
   std::vector<Evicted> evicted_;
   Prefetched prefetched_;
+  std::optional<StatFsReply> figures_;
+  int64_t figures_until_nanos_ = 0;
 };
 
 }  // namespace tarn::cache

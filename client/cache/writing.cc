@@ -149,6 +149,7 @@ void CachedFs::TellNow(const Caller& caller, WriteArgs args, Done<WriteReply> do
   uint64_t start = 0;
   {
     MutexLock lock(&mu_);
+    table_.BeginChange(kFigures);
     start = table_.Start();
   }
   const Caller asking = WithNews(caller);
@@ -158,6 +159,7 @@ void CachedFs::TellNow(const Caller& caller, WriteArgs args, Done<WriteReply> do
                   {
                     MutexLock lock(&mu_);
                     table_.Admit(*news, start);
+                    table_.EndChange(kFigures);
                     table_.End(start);
                   }
                   NoteTime(*news);

@@ -88,12 +88,17 @@ template <class V>
 Status Driver::Commit(Attempt& attempt, const Caller& caller, const typename V::Args& args,
                       const Result<typename V::Reply>& answer, Turn& turn) {
   if constexpr (V::kMutates) {
+    const bool counted = attempt.txn.ChangesUsage();
+    std::optional<state::Figures::Change> under_way;
+    if (counted) under_way.emplace(leases_.figures());
     state::LeaseChanges changes;
     if (caller.leases != nullptr || !leases_.empty()) changes = ChangesOf(attempt.txn);
+    if (counted) changes.push_back({.ino = kFigures});
     // A latch that was missed is met again in order, then the question counts.
     if (attempt.latches.missed() || !leases_.MayChange(caller, changes, turn)) {
       return Errno::kBlocked;
     }
+    if (counted) changes.pop_back();
     if (HasEnded(caller)) return Error(Errno::kEBADF, "the session has ended");
     Attrs directories;
     if (caller.leases != nullptr) directories = DirectoriesOf(attempt.txn, changes);
@@ -112,6 +117,7 @@ Status Driver::Commit(Attempt& attempt, const Caller& caller, const typename V::
       }
       return committed;
     }
+    under_way.reset();
     const Want after_write = kMayGoOn<V> ? leases_.WantAfter(turn) : Want::kHeld;
     turn.End();  // what it had reserved can be granted
     if (caller.leases == nullptr) return Ok();

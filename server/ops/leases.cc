@@ -60,6 +60,11 @@ void Leases::Grant(const Caller& caller, absl::Span<const Ino> inodes, LeaseTabl
   table_.Grant(caller.session, inodes, want, clock_.BootNanos(), caller.leases->grants);
 }
 
+void Leases::GrantFigures(const Caller& caller) {
+  if (caller.leases == nullptr) return;
+  if (figures_.Grant(caller.session, clock_.BootNanos(), caller.leases->grants)) waiting_();
+}
+
 // ---- parking ----
 
 void Leases::Park(Waiting waiting, const Caller& caller, Resume resume) {
@@ -234,6 +239,14 @@ bool Leases::Recheck(int64_t deadline_nanos) {
     if (!ended && overdue && fence != nullptr) fence(one.session);
   }
   return !awaited.empty();
+}
+
+std::optional<int64_t> Leases::ExpireFigures() {
+  LeaseTable::Outcome outcome;
+  const int64_t now = clock_.BootNanos();
+  const std::optional<int64_t> next = figures_.Expire(now, outcome);
+  Settle(outcome, Thread::kPool);
+  return next.has_value() ? std::optional(*next - now) : std::nullopt;
 }
 
 }  // namespace tarn::ops

@@ -24,6 +24,7 @@
 #include "common/sync.h"
 #include "server/ops/local_fs.h"
 #include "server/ops/pool.h"
+#include "server/state/figures.h"
 #include "server/state/lease_table.h"
 
 namespace tarn::ops {
@@ -78,6 +79,10 @@ class Leases : public std::enable_shared_from_this<Leases> {
   state::LeaseTable::Want WantAfter(const Turn& turn) const;
   // REQUIRES: caller.leases. kWrite and kTurn are kHeld where others have locks.
   void Grant(const Caller& caller, absl::Span<const Ino> inodes, state::LeaseTable::Want want);
+  // Grants the figures of the file system, unless they are changing: before they are looked at.
+  void GrantFigures(const Caller& caller);
+  // To be kept while a change of them is asked about, as of kFigures, and made.
+  state::Figures& figures() { return figures_; }
   // Nobody holds anything.
   bool empty() const { return table_.empty(); }
 
@@ -121,6 +126,9 @@ class Leases : public std::enable_shared_from_this<Leases> {
   // Asks about every session that has not answered; after `deadline_nanos` it is fenced. False:
   // there is none.
   bool Recheck(int64_t deadline_nanos);
+  // Ends grants of the figures that have lasted their time. Returns after how many nanoseconds the
+  // next one will have; nullopt: there is none.
+  std::optional<int64_t> ExpireFigures();
 
  private:
   friend class Turn;
@@ -139,6 +147,7 @@ class Leases : public std::enable_shared_from_this<Leases> {
   void Tell(const std::vector<SessionId>& sessions);
 
   state::LeaseTable& table_;
+  state::Figures figures_{table_};
   Clock& clock_;
   Pool& pool_;
   const std::function<void()> waiting_;

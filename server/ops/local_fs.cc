@@ -29,12 +29,9 @@ Result<bool> MovesDirectory(store::Txn& txn, const RenameArgs& args) {
   return to.has_value() && to->type == FileType::kDirectory;
 }
 
-Result<StatFsReply> StatFsRule(store::Store& store, store::Txn& txn, const StatFsArgs& args) {
-  ASSIGN_OR_RETURN(auto inode, txn.GetInode(args.inode.ino));
-  if (!inode.has_value()) return Errno::kESTALE;
-  const store::Usage usage = store.usage();
-  return StatFsReply{.bytes_total = kBytesTotal, .bytes_used = usage.bytes,
-                     .inodes_total = kInodesTotal, .inodes_used = usage.inodes};
+StatFsReply FiguresOf(const store::Usage& usage) {
+  return {.bytes_total = kBytesTotal, .bytes_used = usage.bytes,
+          .inodes_total = kInodesTotal, .inodes_used = usage.inodes};
 }
 
 }  // namespace
@@ -77,8 +74,8 @@ absl::Duration LocalFsImpl::Round() {
   const bool for_locks = locks_->RecheckHolders();
   const bool for_leases = leases_->Recheck(timing_.recall_deadline_nanos);
   if (for_locks || for_leases) pause = absl::Nanoseconds(timing_.heartbeat_nanos());
-  if (auto next = reclaimer_.Round(); next.has_value()) {
-    pause = std::min(pause, absl::Nanoseconds(*next));
+  for (const auto next : {leases_->ExpireFigures(), reclaimer_.Round()}) {
+    if (next.has_value()) pause = std::min(pause, absl::Nanoseconds(*next));
   }
   return pause;
 }
@@ -202,8 +199,13 @@ void LocalFsImpl::Rename(const Caller& caller, RenameArgs arguments, Done<Unit> 
 
 void LocalFsImpl::StatFs(const Caller& caller, StatFsArgs arguments, Done<StatFsReply> done) {
   driver_.Run<verbs::StatFs>(caller, std::move(arguments), std::move(done),
-                             [this](Attempt& attempt, const Caller&, const StatFsArgs& args) {
-                               return StatFsRule(*store_, attempt.txn, args);
+                             [this](Attempt& attempt, const Caller& who, const StatFsArgs& args)
+                                 -> Result<StatFsReply> {
+                               ASSIGN_OR_RETURN(const auto inode,
+                                                attempt.txn.GetInode(args.inode.ino));
+                               if (!inode.has_value()) return Errno::kESTALE;
+                               leases_->GrantFigures(who);
+                               return FiguresOf(store_->usage());
                              });
 }
 

@@ -132,7 +132,7 @@ template <> inline constexpr bool kAwaitsGrace<verbs::Release> = false;
 // Its reply can have news of leases at all.
 template <class V>
 inline constexpr bool kHasNews =
-    V::kMutates || kGrants<V> != Grants::kNothing || kMayGoOn<V>;
+    V::kMutates || kGrants<V> != Grants::kNothing || kMayGoOn<V> || std::same_as<V, verbs::StatFs>;
 
 // An error that is the answer as the record has it, so that it can be cached under a lease.
 template <class V>

@@ -76,7 +76,7 @@ void LeaseTable::Grant(SessionId to, absl::Span<const Ino> inodes, Want wanted,
       entry.holders.push_back({.who = who});
       holder = entry.holders.end() - 1;
       client.held.insert(ino);
-      leases_.fetch_add(1, std::memory_order_release);
+      leases_.fetch_add(1);
     }
     for (Holder& other : entry.holders) other.wrote = other.wrote && other.who == who;
     holder->recalls = 0;

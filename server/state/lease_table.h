@@ -58,7 +58,7 @@ class LeaseTable {
              std::vector<tarn::Grant>& out);
   bool IsHeld(Ino ino) const;
   // No leases at all: nothing can be in a change's way.
-  bool empty() const { return leases_.load(std::memory_order_acquire) == 0; }
+  bool empty() const { return leases_.load() == 0; }
   // Nobody may write locally: nothing can be in a reader's way.
   bool no_exclusive() const { return exclusives_.load(std::memory_order_acquire) == 0; }
   bool IsExclusive(Ino ino, SessionId session) const;

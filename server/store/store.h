@@ -84,6 +84,9 @@ class Txn : public MetaTxn {
   using ChangeVisitor = absl::FunctionRef<void(Ino, bool directory, std::string_view name)>;
   virtual void ForEachChange(ChangeVisitor visit) const = 0;
 
+  // Whether it changes what Store::usage says, as far as is known without looking: else true.
+  virtual bool ChangesUsage() const = 0;
+
   // Stored with this transaction's batch, over the slot's last.
   virtual void KeepReply(SessionId session, uint32_t slot, const KeptReply& reply) = 0;
 

@@ -224,6 +224,18 @@ void StoreTxn::ForEachChange(ChangeVisitor visit) const {
   }
 }
 
+bool StoreTxn::ChangesUsage() const {
+  const auto counted = [](const std::optional<Inode>& inode) -> std::optional<uint64_t> {
+    if (!inode || inode->attr.nlink == 0) return std::nullopt;
+    return inode->attr.allocated;
+  };
+  return std::any_of(inodes_.begin(), inodes_.end(), [&counted](const auto& entry) {
+    const InodeState& state = entry.second;
+    if (!state.written) return false;
+    return !state.base_known || counted(state.base) != counted(state.value);
+  });
+}
+
 void StoreTxn::KeepReply(SessionId session, uint32_t slot, const KeptReply& reply) {
   replies_.insert_or_assign(KeptReplyKey(session, slot), EncodeKeptReply(reply));
 }

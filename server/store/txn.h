@@ -51,6 +51,7 @@ class StoreTxn : public Txn {
   Result<uint64_t> FindHole(const Inode& inode, uint64_t offset) override;
 
   void ForEachChange(ChangeVisitor visit) const override;
+  bool ChangesUsage() const override;
   void KeepReply(SessionId session, uint32_t slot, const KeptReply& reply) override;
   Status Commit() override;
 

@@ -20,6 +20,13 @@ struct stat StatOf(const std::string& path) {
   return s;
 }
 
+// Bytes and inodes, as statfs shows them.
+std::pair<uint64_t, uint64_t> UsageOf(const RealMount& mount) {
+  struct statvfs s = {};
+  EXPECT_EQ(statvfs(mount.path().c_str(), &s), 0);
+  return {(s.f_blocks - s.f_bfree) * s.f_frsize, s.f_files - s.f_ffree};
+}
+
 TEST_F(CoherenceTest, NamesAppearAndVanishAtOnce) {
   for (int round = 0; round < 50; ++round) {
     const std::string name = "n" + std::to_string(round);
@@ -143,23 +150,31 @@ TEST_F(CoherenceTest, ExclusiveCreationHasOneWinner) {
   EXPECT_EQ(odd, 0);
 }
 
+TEST_F(CoherenceTest, UsageIsSeenAtOnce) {
+  const auto [bytes, inodes] = UsageOf(a());
+  for (uint64_t round = 1; round <= 100; ++round) {
+    const RealMount& one = round % 2 == 0 ? a() : b();
+    const RealMount& other = round % 2 == 0 ? b() : a();
+    ASSERT_EQ(Write(one / ("f" + std::to_string(round)), "x"), 0);
+    const auto shown = UsageOf(other);
+    ASSERT_EQ(shown.second, inodes + round);
+    ASSERT_GE(shown.first, bytes + round);
+    ASSERT_EQ(UsageOf(one), shown);
+  }
+}
+
 TEST_F(CoherenceTest, UsageReturnsAfterEverythingWasRemoved) {
-  const auto usage = [](RealMount& mount) {
-    struct statvfs s = {};
-    EXPECT_EQ(statvfs(mount.path().c_str(), &s), 0);
-    return std::make_pair((s.f_blocks - s.f_bfree) * s.f_frsize, s.f_files - s.f_ffree);
-  };
-  const auto before = usage(a());
+  const auto before = UsageOf(a());
   constexpr int kFiles = 200;
   const std::string data(100'000, 'x');
   ASSERT_EQ(mkdir((a() / "d").c_str(), 0755), 0);
   for (int i = 0; i < kFiles; ++i) ASSERT_EQ(Write(a() / ("d/f" + std::to_string(i)), data), 0);
-  const auto during = usage(b());
+  const auto during = UsageOf(b());
   EXPECT_GE(during.first, before.first + kFiles * data.size());
   EXPECT_EQ(during.second, before.second + kFiles + 1);
   EXPECT_EQ(RunCommand({"rm", "-rf", b() / "d"}).status, 0);
-  EXPECT_TRUE(Eventually([&] { return usage(a()) == before; }))
-      << usage(a()).first << " bytes and " << usage(a()).second << " inodes are still counted, "
+  EXPECT_TRUE(Eventually([&] { return UsageOf(a()) == before; }))
+      << UsageOf(a()).first << " bytes and " << UsageOf(a()).second << " inodes are still counted, "
       << before.first << " and " << before.second << " were before";
 }
 

@@ -50,17 +50,15 @@ struct Command {
   const char* asks = "";
 };
 
-// Programs that walk a tree with gnulib's fts (grep, find, du, rm, chmod) ask once how large the
-// file system is, of which they only want its type. The answer is exact, so it is the server's.
-constexpr char kWalk[] = "StatFs 1";
-
 constexpr Command kStatus = {
     "git --no-optional-locks status",
     "test -z \"$(HOME=$1 git -C \"$2/repository\" --no-optional-locks status --porcelain)\""};
 constexpr Command kMake = {
     "make with nothing to do", "[[ $(make -C \"$2/project\") == *'Nothing to be done'* ]]"};
+// Programs that walk a tree with gnulib's fts (grep, find, du, rm, chmod) ask once how large the
+// file system is, of which they only want its type.
 constexpr Command kGrep = {
-    "grep -r", "test $(grep -r '^1[37]$' \"$2/repository\" | wc -l) -gt 100", kWalk};
+    "grep -r", "test $(grep -r '^1[37]$' \"$2/repository\" | wc -l) -gt 100"};
 constexpr Command kCommands[] = {
     kStatus,
     {"git log -p", "HOME=$1 git -C \"$2/repository\" log -p > /dev/null"},
@@ -71,7 +69,7 @@ constexpr Command kCommands[] = {
     {"grep of all files",
      "shopt -s globstar; test $(grep -s '^1[37]$' \"$2\"/repository/** | wc -l) -gt 100"},
     kGrep,
-    {"find", "find \"$2\" -type f -size +1k -newer \"$2/project/Makefile\"", kWalk},
+    {"find", "find \"$2\" -type f -size +1k -newer \"$2/project/Makefile\""},
 };
 // `git status` itself takes the index's lock, a file that it makes and removes, in case it has
 // something to write down: a change of a name is a call.

@@ -75,7 +75,7 @@ explain() {
 
 (($# == 0)) || explain "$@"
 
-readonly STALE='assertion violated (cached[' PARKED_TWICE='.again==0' STUCK='invalid end state'
+readonly STALE='assertion violated (cached[' OLD_FIGURES='(kept==' PARKED_TWICE='.again==0' STUCK='invalid end state'
 
 # Two clients with two requests each; with losses of events; three clients; longer stories; a client that dies.
 must_hold lease_file.pml -DOPS=1 -DBREAKS=0
@@ -97,6 +97,16 @@ must_fail "$STALE" lease_file.pml -DOPS=1 -DBREAKS=0 -DRETURN_WITHOUT_SEQUENCE
 must_fail "$STALE" lease_file.pml -DBREAKS=0 -DCHANGES=1 -DNO_RETURN_BARRIER
 must_fail "$STALE" lease_file.pml -DTHREADS=1 -DANSWER_WITHOUT_NUMBER
 must_fail "$STALE" lease_file.pml -DTHREADS=1 -DSILENT=1 -DFENCED_FIRST
+
+# One beside two, the other way round; three beside two; two beside two.
+must_hold lease_figures.pml -DLOOKS=1 -DROUNDS=3
+must_hold lease_figures.pml -DCHANGES=1 -DROUNDS=3
+must_hold lease_figures.pml -DCHANGES=3 -DROUNDS=1
+if [[ ${TARN_TEST_LONG:-0} == 1 ]]; then must_hold lease_figures.pml; fi
+must_fail "$OLD_FIGURES" lease_figures.pml -DASK_FIRST
+must_fail "$OLD_FIGURES" lease_figures.pml -DLOOK_FIRST
+must_fail "$OLD_FIGURES" lease_figures.pml -DGRANT_REGARDLESS
+must_fail "$OLD_FIGURES" lease_figures.pml -DTAKE_BACK_ALWAYS
 
 must_hold lease_name.pml
 must_fail 'name[c]>=newest' lease_name.pml -DNO_BARRIER

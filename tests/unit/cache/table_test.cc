@@ -297,5 +297,24 @@ TEST_F(TableTest, NothingOfBeforeAClearIsBelieved) {
   EXPECT_TRUE(table_.RecalledSince(kFile.ino, before));
 }
 
+TEST_F(TableTest, FiguresAreKnownUntilTheirTimeARecallOrAnOwnChange) {
+  const auto learn = [this] { table_.LearnFigures({.bytes_used = 7}, /*until_nanos=*/100); };
+  EXPECT_EQ(table_.Figures(0), std::nullopt);
+  learn();
+  EXPECT_EQ(table_.Figures(99)->bytes_used, 7u);
+  EXPECT_EQ(table_.Figures(100), std::nullopt);
+  table_.Apply({.ino = kFigures});
+  EXPECT_EQ(table_.Figures(0), std::nullopt);
+  learn();
+  table_.BeginChange(kFigures);
+  EXPECT_EQ(table_.Figures(0), std::nullopt);
+  const uint64_t start = table_.Start();
+  EXPECT_EQ(Admit(start, Granting({kFigures})), Learnable{});
+  table_.EndChange(kFigures);
+  learn();
+  table_.Clear();
+  EXPECT_EQ(table_.Figures(0), std::nullopt);
+}
+
 }  // namespace
 }  // namespace tarn::cache

@@ -118,14 +118,14 @@ TEST_F(PrefetchTest, ReadIsAnAccess) {
   // Neither to look nor to open is.
   ASSERT_OK(Call<verbs::Open>(a_, {.inode = file, .open = kOpen}));
   ASSERT_OK(Call<verbs::Release>(a_, {.inode = file, .open = kOpen}));
-  ASSERT_OK(Call<verbs::StatFs>(a_, {root()}));
+  ASSERT_OK(Call<verbs::Fsync>(a_, {.inode = root()}));
   {
     Client other(server_.address());
     ASSERT_OK_AND_ASSIGN(AttrReply attr, Call<verbs::GetAttr>(other, {.inode = file}));
     EXPECT_EQ(attr.attr.atime, before.attr.atime);
   }
   EXPECT_EQ(*OpenAndRead(a_, file), "small");
-  ASSERT_OK(Call<verbs::StatFs>(a_, {root()}));  // tells of the end of the open
+  ASSERT_OK(Call<verbs::Fsync>(a_, {.inode = root()}));  // tells of the end of the open
   Client other(server_.address());
   ASSERT_OK_AND_ASSIGN(AttrReply attr, Call<verbs::GetAttr>(other, {.inode = file}));
   EXPECT_GT(attr.attr.atime, before.attr.mtime);
