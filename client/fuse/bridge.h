@@ -20,7 +20,7 @@
 namespace tarn::fuse {
 
 // How far the kernel reads ahead of a sequential reader, if it lets us say so (mount.cc).
-inline constexpr size_t kReadAheadBytes = kRecordMaxBytes;
+inline constexpr size_t kReadAheadBytes = 2 * kRecordMaxBytes;
 
 // The state behind the handlers in ops_*.cc, which libfuse calls. A handler never waits: it builds
 // the arguments, calls the verb, and the verb's Done answers the kernel from whatever thread it
