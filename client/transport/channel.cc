@@ -11,7 +11,6 @@
 #include "common/limits.h"
 #include "common/wire/awake.h"
 
-
 namespace tarn::transport {
 namespace {
 
@@ -102,16 +101,8 @@ CallStream& Channels::Stream() {
   });
 }
 
-void Channels::StopStreams() {
-  for (const auto& stream : streams_) stream->Stop();
-}
-
-void Channels::StartStreams() {
-  for (const auto& stream : streams_) stream->Start();
-}
-
-void Channels::RenewStreams() {
-  for (const auto& stream : streams_) stream->Renew();
+void Channels::OnStreams(void (CallStream::*what)()) {
+  for (const auto& stream : streams_) (stream.get()->*what)();
 }
 
 void Channels::ConnectNow() {

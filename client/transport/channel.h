@@ -42,10 +42,8 @@ class Channels {
   grpc::GenericStub& Stub(Lane lane);
   // For what is a message of a stream: the one with the fewest calls unanswered.
   CallStream& Stream();
-  // CallStream's, of all streams.
-  void StopStreams();
-  void StartStreams();
-  void RenewStreams();
+  // Calls it on each stream: CallStream::Stop and the like.
+  void OnStreams(void (CallStream::*what)());
   const std::shared_ptr<grpc::Channel>& session() const { return channels_[0]; }
   // The server is there again: connect now, not when the backoff is over.
   void ConnectNow();

@@ -216,7 +216,7 @@ bool Session::TryReconnect(bool& restore) {
 void Session::GoUp() {
   events_.reset();
   channels_->ConnectNow();
-  channels_->RenewStreams();
+  channels_->OnStreams(&CallStream::Renew);
   Calls to_send;
   Calls to_cancel;
   Calls foreign;
@@ -357,7 +357,7 @@ void Session::Close() {
   FailAll(failed, Error(Errno::kEIO, "the session was closed"));
   failed.clear();
   answered.clear();
-  channels_->StopStreams();
+  channels_->OnStreams(&CallStream::Stop);
   {
     MutexLock lock(&mu_);
     const auto quiet = [this]() ABSL_SHARED_LOCKS_REQUIRED(mu_) { return attempts_ == 0; };

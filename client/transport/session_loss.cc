@@ -17,14 +17,14 @@ bool IsToBeAskedAgain(const Call& call) {
 }  // namespace
 
 void Session::RecallInFlight() {
-  channels_->StopStreams();
+  channels_->OnStreams(&CallStream::Stop);
   MutexLock lock(&mu_);
   for (const Slot& slot : slots_) {
     if (slot.call != nullptr && slot.call->context != nullptr) slot.call->context->TryCancel();
   }
   const auto none = [this]() ABSL_SHARED_LOCKS_REQUIRED(mu_) { return in_flight_ == 0; };
   mu_.Await(absl::Condition(&none));
-  if (state_ != State::kClosed) channels_->StartStreams();
+  if (state_ != State::kClosed) channels_->OnStreams(&CallStream::Start);
 }
 
 void Session::Requeue(bool replies_kept) {

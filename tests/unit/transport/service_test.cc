@@ -65,7 +65,14 @@ TEST_F(ServiceTest, RunningCallIsJoined) {
   }
 }
 
-TEST_F(ServiceTest, WaitingLockWhoseConnectionIsLostIsDropped) {
+// Whoever is given the lock before the server has heard has it until its session is fenced: soon.
+class ShortLivedServiceTest : public ServiceTest {
+ protected:
+  ShortLivedServiceTest()
+      : ServiceTest({.session_lifetime_nanos = kSessionLifetimeSecondsMin * kSecondNanos}) {}
+};
+
+TEST_F(ShortLivedServiceTest, WaitingLockWhoseConnectionIsLostIsDropped) {
   Hello();
   const auto holder = Connect();
   const auto made = Create(*holder, "file");
@@ -83,7 +90,6 @@ TEST_F(ServiceTest, WaitingLockWhoseConnectionIsLostIsDropped) {
   RawCall* const call = StartRaw("/tarn.v1.Filesystem/SetLock", lock.SerializeAsString());
   call->context.TryCancel();
   EXPECT_EQ(call->status.get_future().get().error_code(), StatusCode::CANCELLED);
-  // Unlocked and free, at the latest when the server has heard: nobody else was given it.
   ASSERT_OK(SetLock(*holder, LockOf(file, open_held, LockType::kUnlock, false)));
   EXPECT_TRUE(testing::Eventually([&] {
     return SetLock(*holder, LockOf(file, open_held, LockType::kWrite, false)).ok();
