@@ -23,7 +23,9 @@ void Append(LeaseTable::Outcome from, LeaseTable::Outcome& to) {
 // the change has seen it there.
 bool Figures::Grant(SessionId to, int64_t now_nanos, std::vector<tarn::Grant>& out) {
   MutexLock lock(&mu_);
-  const bool held = ends_nanos_.contains(to);
+  const auto known = sessions_.find(to);
+  const bool held = known != sessions_.end();
+  if (held && known->second.refused) return false;
   std::vector<tarn::Grant> granted;
   table_.Grant(to, {kFigures}, LeaseTable::Want::kCache, now_nanos, granted);
   if (granted.empty()) return false;
@@ -31,31 +33,38 @@ bool Figures::Grant(SessionId to, int64_t now_nanos, std::vector<tarn::Grant>& o
     if (!held) table_.Return(to, {{kFigures, granted.front().sequence}});
     return false;
   }
-  ends_nanos_[to] = now_nanos + kEndNanos;
+  sessions_[to] = {.until_nanos = now_nanos + kEndNanos};
   out.push_back(granted.front());
   return true;
 }
 
 std::optional<int64_t> Figures::Expire(int64_t now_nanos, LeaseTable::Outcome& outcome) {
-  constexpr uint64_t kAny = std::numeric_limits<uint64_t>::max();
   std::optional<int64_t> next;
   MutexLock lock(&mu_);
-  for (auto it = ends_nanos_.begin(); it != ends_nanos_.end();) {
-    const auto [session, end] = *it;
-    if (end > now_nanos) {
-      next = std::min(next.value_or(end), end);
-      ++it;
+  for (auto it = sessions_.begin(); it != sessions_.end();) {
+    auto& [id, session] = *it;
+    if (session.until_nanos <= now_nanos && !session.refused && TakeBack(id, outcome)) {
+      session = {.until_nanos = now_nanos + kRefusedNanos, .refused = true};
+    }
+    if (session.until_nanos <= now_nanos) {
+      sessions_.erase(it++);
       continue;
     }
-    ends_nanos_.erase(it++);
-    std::vector<uint64_t> open;
-    for (const OpenRecall& one : table_.RecallsOf(session, 0, kAny)) {
-      if (one.recall.ino == kFigures) open.push_back(one.number);
-    }
-    if (!open.empty()) Append(table_.Answer(session, open), outcome);
-    Append(table_.Return(session, {{kFigures, kAny}}), outcome);
+    next = std::min(next.value_or(session.until_nanos), session.until_nanos);
+    ++it;
   }
   return next;
+}
+
+bool Figures::TakeBack(SessionId from, LeaseTable::Outcome& outcome) {
+  constexpr uint64_t kAny = std::numeric_limits<uint64_t>::max();
+  std::vector<uint64_t> open;
+  for (const OpenRecall& one : table_.RecallsOf(from, 0, kAny)) {
+    if (one.recall.ino == kFigures) open.push_back(one.number);
+  }
+  if (!open.empty()) Append(table_.Answer(from, open), outcome);
+  Append(table_.Return(from, {{kFigures, kAny}}), outcome);
+  return !open.empty();
 }
 
 }  // namespace tarn::state

@@ -12,7 +12,8 @@
 // consistent. (tests/model/lease_figures.pml)
 //
 // They are leased for a short time, since every host may have to wait for a holder, also one that
-// has nothing to do with what it changes: a holder that died is waited for no longer than that.
+// has nothing to do with what it changes: a holder that died is waited for no longer than that, and
+// one that lives and did not answer is granted nothing for kRefusedNanos.
 //
 // Thread safety: safe. Lock order: mu_ comes before the table's. Lifetime: not beyond the table.
 #pragma once
@@ -23,6 +24,7 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "common/limits.h"
 #include "common/sync.h"
 #include "server/state/lease_table.h"
 
@@ -30,6 +32,8 @@ namespace tarn::state {
 
 class Figures {
  public:
+  static constexpr int64_t kRefusedNanos = 600 * kSecondNanos;
+
   explicit Figures(LeaseTable& table) : table_(table) {}
 
   // While one lives nothing is granted. Lifetime: not beyond the Figures.
@@ -51,10 +55,18 @@ class Figures {
   std::optional<int64_t> Expire(int64_t now_nanos, LeaseTable::Outcome& outcome);
 
  private:
+  struct Session {
+    int64_t until_nanos = 0;
+    bool refused = false;  // until then; else granted
+  };
+
+  // Ends a grant. True: a recall of it was not answered.
+  bool TakeBack(SessionId from, LeaseTable::Outcome& outcome) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
   LeaseTable& table_;
   std::atomic<uint32_t> under_way_ = 0;
   Mutex mu_;
-  absl::flat_hash_map<SessionId, int64_t> ends_nanos_ ABSL_GUARDED_BY(mu_);
+  absl::flat_hash_map<SessionId, Session> sessions_ ABSL_GUARDED_BY(mu_);
 };
 
 }  // namespace tarn::state

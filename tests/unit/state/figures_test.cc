@@ -84,12 +84,29 @@ TEST_F(FiguresTest, HolderThatDoesNotAnswerIsWaitedForAsLongAsTheyLast) {
   ASSERT_TRUE(next.has_value());
   EXPECT_GT(*next, now_ + kFiguresLeaseNanos);
   EXPECT_TRUE(outcome.ready.empty());
-  EXPECT_EQ(figures_.Expire(*next, outcome), std::nullopt);
+  const auto end = figures_.Expire(*next, outcome);
   EXPECT_EQ(outcome.ready, std::vector{ticket});
   EXPECT_TRUE(Answer(kA).empty());
   EXPECT_TRUE(Admit(kB, ticket));
   table_.Drop(ticket);
   EXPECT_TRUE(table_.empty());
+  // And has none for a while, so that it is not waited for again and again.
+  now_ = *next;
+  EXPECT_FALSE(Grant(kA));
+  EXPECT_TRUE(Grant(kB));
+  EXPECT_EQ(end, now_ + Figures::kRefusedNanos);
+  now_ = *end;
+  EXPECT_EQ(figures_.Expire(now_, outcome), std::nullopt);
+  EXPECT_TRUE(Grant(kA));
+}
+
+TEST_F(FiguresTest, WhatNobodyAskedBackEndsByItself) {
+  LeaseTable::Outcome outcome;
+  EXPECT_TRUE(Grant(kA));
+  now_ = *figures_.Expire(now_, outcome);
+  EXPECT_EQ(figures_.Expire(now_, outcome), std::nullopt);
+  EXPECT_TRUE(table_.empty());
+  EXPECT_TRUE(Grant(kA));
 }
 
 TEST_F(FiguresTest, TheyLastFromTheLatestGrant) {
