@@ -38,10 +38,10 @@ Result<cli::Connection> Connect(const cli::ConnectRequest& request) {
     return connection;
   }
   auto stages = std::make_shared<Stages>(Stages{remote, nullptr});
-  stages->cached = std::make_unique<cache::CachedFs>(
-      *remote, SystemClock(),
-      cache::CacheOptions{.flush_on_close = request.flush,
-                          .ignore_recalls = request.ignore_recalls});
+  cache::CacheOptions cache{.flush_on_close = request.flush,
+                            .ignore_recalls = request.ignore_recalls};
+  cache.SetMemory(request.cache_mib);
+  stages->cached = std::make_unique<cache::CachedFs>(*remote, SystemClock(), cache);
   connection.fs = std::shared_ptr<FileSystem>(stages, stages->cached.get());
   connection.freshness = stages->cached.get();
   connection.set_kernel = [stages](cache::KernelCache* kernel) {

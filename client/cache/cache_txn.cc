@@ -1,5 +1,6 @@
 #include "client/cache/cache_txn.h"
 
+#include <algorithm>
 #include <cstdlib>
 
 #include "common/log.h"
@@ -60,11 +61,23 @@ Result<bool> CacheTxn::HasDentries(Ino dir) {
 
 Result<std::optional<std::string>> CacheTxn::GetXattr(Ino ino, std::string_view name) {
   const Node* node = table_.Find(ino);
-  const bool absent = node != nullptr && node->absent_xattrs.contains(std::string(name));
+  if (node == nullptr || node->xattrs == nullptr) return Errno::kBlocked;
+  const Xattrs& xattrs = *node->xattrs;
+  const auto value = xattrs.values.find(std::string(name));
+  if (value != xattrs.values.end()) return value->second;
+  const bool absent =
+      xattrs.names.has_value() &&
+      std::find(xattrs.names->begin(), xattrs.names->end(), name) == xattrs.names->end();
   if (!absent) return Errno::kBlocked;
   return std::optional<std::string>();
 }
-Result<std::vector<std::string>> CacheTxn::ListXattrs(Ino) { return Errno::kBlocked; }
+
+Result<std::vector<std::string>> CacheTxn::ListXattrs(Ino ino) {
+  const Node* node = table_.Find(ino);
+  const bool known = node != nullptr && node->xattrs != nullptr && node->xattrs->names.has_value();
+  if (!known) return Errno::kBlocked;
+  return *node->xattrs->names;
+}
 
 void CacheTxn::PutInode(const Inode&) { Written(); }
 void CacheTxn::PutDentry(Ino, std::string_view, const Dentry&) { Written(); }

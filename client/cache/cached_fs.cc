@@ -21,7 +21,7 @@ CachedFs::CachedFs(transport::RemoteFs& remote, Clock& clock, const CacheOptions
       return_batch_(options.return_batch),
       server_offset_nanos_(clock.Now().ns - clock.BootNanos()),
       lazy_(remote),
-      table_(remote.info().hash_key, options.max_nodes),
+      table_(remote.info().hash_key, options.max_table_bytes, options.max_contents_bytes),
       workers_(kMaxWorkers),
       emptiers_(kMaxEmptiers),
       write_behind_(clock, options.write_behind, WriteEnds()) {
@@ -97,7 +97,7 @@ void CachedFs::LearnContents(const Table::Learnable& learnable, const Contents& 
 }
 
 void CachedFs::LearnNoCapability(const Table::Learnable& learnable, Ino ino) {
-  if (Contains(learnable, ino)) table_.LearnNoXattr(ino, std::string(posix::kCapabilityName));
+  if (Contains(learnable, ino)) table_.LearnXattr(ino, std::string(posix::kCapabilityName), std::nullopt);
 }
 
 void CachedFs::TouchChild(Ino dir, const std::string& name, Touched& touched) {
@@ -226,21 +226,34 @@ void CachedFs::ReadDir(const Caller& caller, ReadDirArgs args, Done<ReadDirReply
           });
 }
 
+// A capability that is there is not learnt: the rule of a write takes it away, at the server.
 void CachedFs::GetXattr(const Caller& caller, GetXattrArgs args, Done<GetXattrReply> done) {
   // trusted.* is absent for all but root, whatever there is.
   const bool telling = caller.uid == 0 || !args.name.starts_with("trusted.");
-  Serve<verbs::GetXattr>(caller, args, std::move(done), posix::GetXattr,
-                         [this, telling, ino = args.inode.ino, name = args.name](
-                             const Table::Learnable& learnable, const Result<GetXattrReply>& result)
-                             ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
-                               const bool absent = telling && result.code() == Errno::kENODATA;
-                               if (absent && Contains(learnable, ino))
-                                 table_.LearnNoXattr(ino, name);
-                             });
+  Serve<verbs::GetXattr>(
+      caller, args, std::move(done), posix::GetXattr,
+      [this, telling, ino = args.inode.ino, name = args.name](
+          const Table::Learnable& learnable, const Result<GetXattrReply>& result)
+          ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+            if (!Contains(learnable, ino)) return;
+            if (result.ok() && name != posix::kCapabilityName) {
+              table_.LearnXattr(ino, name, result->value);
+            } else if (telling && result.code() == Errno::kENODATA) {
+              table_.LearnXattr(ino, name, std::nullopt);
+            }
+          });
 }
 
 void CachedFs::ListXattr(const Caller& caller, ListXattrArgs args, Done<ListXattrReply> done) {
-  Serve<verbs::ListXattr>(caller, args, std::move(done), posix::ListXattr, kNothing);
+  const bool all = caller.uid == 0;  // trusted.* is for root alone
+  Serve<verbs::ListXattr>(
+      caller, args, std::move(done), posix::ListXattr,
+      [this, all, ino = args.inode.ino](const Table::Learnable& learnable,
+                                        const Result<ListXattrReply>& result)
+          ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+            if (!all || !result.ok() || !Contains(learnable, ino)) return;
+            table_.LearnXattrNames(ino, result->names);
+          });
 }
 
 void CachedFs::StatFs(const Caller& caller, StatFsArgs args, Done<StatFsReply> done) {

@@ -9,7 +9,19 @@ namespace {
 // Beyond these a directory is not worth keeping whole.
 constexpr size_t kMaxNames = 65'536;
 constexpr size_t kMaxUnknown = 256;
-constexpr size_t kMaxAbsentXattrs = 16;
+constexpr size_t kMaxXattrs = 64;            // of an inode, with those that are absent
+constexpr size_t kMaxXattrBytes = 4096;      // of a value
+
+// What things take in memory, about, with their places in tables.
+constexpr size_t kNameBytes = 96;
+constexpr size_t kXattrBytes = 128;
+
+size_t BytesOf(const std::string& name) { return kNameBytes + name.size(); }
+size_t BytesOf(const Directory& dir) {
+  size_t bytes = 0;
+  for (const auto& [key, dentry] : dir.names) bytes += BytesOf(key.second);
+  return bytes;
+}
 
 }  // namespace
 
@@ -146,7 +158,7 @@ void Table::EndChange(Ino ino) {
 void Table::Doubt(Ino ino, const std::string& name) {
   Directory* dir = DirectoryOf(ino);
   if (dir == nullptr) return;
-  dir->names.erase(KeyOf(name));
+  if (dir->names.erase(KeyOf(name)) > 0) Discharge(*NodeOf(ino), BytesOf(name));
   dir->filling = false;
   if (!dir->complete) return;
   dir->unknown.insert(name);
@@ -170,7 +182,7 @@ void Table::DropAttr(Ino ino) {
   const auto it = nodes_.find(ino);
   if (it == nodes_.end()) return;
   it->second->has_attr = false;
-  it->second->absent_xattrs.clear();
+  DropXattrs(*it->second);
   prefetched_.Drop(ino);
 }
 
@@ -179,6 +191,7 @@ void Table::Clear() {
   prefetched_.Clear();
   figures_.reset();
   nodes_.clear();
+  bytes_ = 0;
   ages_.clear();
   evicted_.clear();
   leases_.clear();
@@ -195,24 +208,40 @@ std::optional<LeaseReturn> Table::TakeLease(Ino ino) {
 }
 
 Node* Table::MakeNode(Handle handle) {
-  std::unique_ptr<Node>& slot = nodes_[handle.ino];
-  if (slot == nullptr) {
-    slot = std::make_unique<Node>();
-    slot->age = ages_.insert(ages_.end(), handle.ino);
-    if (nodes_.size() > max_nodes_) {
-      const Ino oldest = ages_.front();
-      evicted_.push_back({oldest, nodes_.at(oldest)->dir != nullptr});
-      Erase(oldest);
-    }
+  Node* node = NodeOf(handle.ino);
+  if (node == nullptr) {
+    node = nodes_.emplace(handle.ino, std::make_unique<Node>()).first->second.get();
+    node->age = ages_.insert(ages_.end(), handle.ino);
+    node->handle = handle;
+    Charge(*node, kNodeBytes);
   }
-  Node* node = nodes_[handle.ino].get();
   node->handle = handle;
   return node;
+}
+
+void Table::Charge(Node& node, size_t bytes) {
+  node.bytes += bytes;
+  bytes_ += bytes;
+  while (bytes_ > max_bytes_ && nodes_.size() > 1) {
+    const Ino oldest = ages_.front();
+    if (oldest == node.handle.ino) {
+      ages_.splice(ages_.end(), ages_, node.age);
+      continue;
+    }
+    evicted_.push_back({oldest, nodes_.at(oldest)->dir != nullptr});
+    Erase(oldest);
+  }
+}
+
+void Table::Discharge(Node& node, size_t bytes) {
+  node.bytes -= bytes;
+  bytes_ -= bytes;
 }
 
 void Table::Erase(Ino ino) {
   const auto it = nodes_.find(ino);
   if (it == nodes_.end()) return;
+  bytes_ -= it->second->bytes;
   ages_.erase(it->second->age);
   nodes_.erase(it);
   prefetched_.Drop(ino);
@@ -242,30 +271,65 @@ void Table::Replace(const Attr& attr) {
   prefetched_.Drop(attr.ino);
 }
 
-void Table::LearnNoXattr(Ino ino, const std::string& name) {
-  const auto it = nodes_.find(ino);
-  if (it == nodes_.end() || !it->second->has_attr) return;
-  if (it->second->absent_xattrs.size() < kMaxAbsentXattrs) it->second->absent_xattrs.insert(name);
+void Table::LearnXattr(Ino ino, const std::string& name, const std::optional<std::string>& value) {
+  Node* node = NodeOf(ino);
+  if (node == nullptr || !node->has_attr) return;
+  const size_t value_bytes = value.has_value() ? value->size() : 0;
+  if (value_bytes > kMaxXattrBytes) return;
+  if (node->xattrs == nullptr) node->xattrs = std::make_unique<Xattrs>();
+  auto& values = node->xattrs->values;
+  if (values.size() >= kMaxXattrs || !values.try_emplace(name, value).second) return;
+  Charge(*node, kXattrBytes + name.size() + value_bytes);
+}
+
+void Table::LearnXattrNames(Ino ino, const std::vector<std::string>& names) {
+  Node* node = NodeOf(ino);
+  if (node == nullptr || !node->has_attr || names.size() > kMaxXattrs) return;
+  if (node->xattrs == nullptr) node->xattrs = std::make_unique<Xattrs>();
+  if (node->xattrs->names.has_value()) return;
+  node->xattrs->names = names;
+  for (const std::string& name : names) Charge(*node, BytesOf(name));
+}
+
+void Table::DropXattrs(Node& node) {
+  if (node.xattrs == nullptr) return;
+  size_t bytes = 0;
+  for (const auto& [name, value] : node.xattrs->values) {
+    bytes += kXattrBytes + name.size() + (value.has_value() ? value->size() : 0);
+  }
+  if (node.xattrs->names.has_value()) {
+    for (const std::string& name : *node.xattrs->names) bytes += BytesOf(name);
+  }
+  node.xattrs.reset();
+  Discharge(node, bytes);
 }
 
 void Table::LearnTarget(Ino ino, const std::string& target) {
-  const auto it = nodes_.find(ino);
-  if (it != nodes_.end()) it->second->target = target;
+  Node* node = NodeOf(ino);
+  if (node == nullptr || node->target.has_value()) return;  // it never changes
+  node->target = target;
+  Charge(*node, target.size());
 }
 
 void Table::LearnName(Ino ino, const std::string& name, const Dentry& dentry) {
   Directory* dir = DirectoryOf(ino);
   if (dir == nullptr) return;
-  if (dir->names.size() >= kMaxNames) {
-    *dir = Directory{.parent = dir->parent};
-  }
-  dir->names[KeyOf(name)] = dentry;
+  Node& node = *NodeOf(ino);
+  if (dir->names.size() >= kMaxNames) SetDirectory(node, {.parent = dir->parent});
   dir->unknown.erase(name);
+  if (dir->names.insert_or_assign(KeyOf(name), dentry).second) Charge(node, BytesOf(name));
+}
+
+void Table::SetDirectory(Node& node, Directory dir) {
+  Discharge(node, BytesOf(*node.dir));
+  *node.dir = std::move(dir);
+  Charge(node, BytesOf(*node.dir));
 }
 
 void Table::LearnEmpty(Ino ino, Ino parent) {
-  Directory* dir = DirectoryOf(ino);
-  if (dir != nullptr) *dir = Directory{.complete = true, .parent = parent};
+  Node* node = NodeOf(ino);
+  if (node == nullptr || node->dir == nullptr) return;
+  SetDirectory(*node, {.complete = true, .parent = parent});
 }
 
 void Table::LearnListing(const ReadDirArgs& args, const ReadDirReply& reply) {
@@ -329,9 +393,14 @@ const Node* Table::Peek(Ino ino) const {
   return it == nodes_.end() ? nullptr : it->second.get();
 }
 
-Directory* Table::DirectoryOf(Ino ino) {
+Node* Table::NodeOf(Ino ino) {
   const auto it = nodes_.find(ino);
-  return it == nodes_.end() ? nullptr : it->second->dir.get();
+  return it == nodes_.end() ? nullptr : it->second.get();
+}
+
+Directory* Table::DirectoryOf(Ino ino) {
+  Node* node = NodeOf(ino);
+  return node == nullptr ? nullptr : node->dir.get();
 }
 
 std::optional<Dentry> Table::FindName(const Node& node, std::string_view name) const {

@@ -17,8 +17,8 @@
 
 #include "absl/container/btree_map.h"
 #include "absl/container/flat_hash_map.h"
-#include "absl/container/flat_hash_set.h"
 #include "absl/container/inlined_vector.h"
+#include "client/cache/node.h"
 #include "client/cache/prefetched.h"
 #include "common/filesystem.h"
 #include "common/limits.h"
@@ -27,41 +27,21 @@
 
 namespace tarn::cache {
 
-// Names in a directory, in the order in which it is listed: present, or (ino kNoIno) absent.
-using Names = absl::btree_map<std::pair<uint64_t, std::string>, Dentry>;
-
-struct Directory {
-  Names names;
-  bool complete = false;  // a name that is neither in `names` nor in `unknown` is absent
-  absl::flat_hash_set<std::string> unknown;
-  Ino parent = kNoIno;        // kNoIno: not known
-  bool filling = false;       // a listing has been read from its start without a bar
-  uint64_t filled_to = 0;     // its last cookie
-};
-
-struct Node {
-  Handle handle;
-  bool has_attr = false;
-  Attr attr;
-  std::optional<std::string> target;  // of a symlink
-  absl::flat_hash_set<std::string> absent_xattrs;  // go with the attributes
-  std::unique_ptr<Directory> dir;
-  std::list<Ino>::iterator age;
-};
-
 // Thread safety: none; its owner's lock guards it.
 // Invariants: a node exists only for inodes on whose lease something was learnt and not recalled;
 // contents are known only with the attributes that they came with; `ages_` lists exactly the nodes,
 // the longest unused first.
+// Bounded: what is known takes about `max_bytes`, and contents `max_contents_bytes` more; beyond
+// that the nodes that were not used for the longest go, but not the one that grows.
 class Table {
  public:
-  static constexpr size_t kContentsBytes = 16 << 20;  // of small files, at most
+  static constexpr size_t kNodeBytes = 640;  // what an inode takes, about, without its names
 
   // Inodes that a reply may teach something about.
   using Learnable = absl::InlinedVector<Ino, 4>;
 
-  Table(const SipKey& hash_key, size_t max_nodes)
-      : hash_key_(hash_key), max_nodes_(max_nodes), prefetched_(kContentsBytes) {}
+  Table(const SipKey& hash_key, size_t max_bytes, size_t max_contents_bytes)
+      : hash_key_(hash_key), max_bytes_(max_bytes), prefetched_(max_contents_bytes) {}
 
   // ---- requests ----
   uint64_t Start();
@@ -108,7 +88,9 @@ class Table {
   // Of a file under its exclusive lease: what a local write makes of it, or what the server makes
   // of what it has been told, whatever their versions. Nothing if it is not known.
   void Replace(const Attr& attr);
-  void LearnNoXattr(Ino ino, const std::string& name);
+  // Of an inode whose attributes are known; else nothing is learnt. nullopt: there is none.
+  void LearnXattr(Ino ino, const std::string& name, const std::optional<std::string>& value);
+  void LearnXattrNames(Ino ino, const std::vector<std::string>& names);
   void LearnTarget(Ino ino, const std::string& target);
   void LearnName(Ino dir, const std::string& name, const Dentry& dentry);
   // A directory that was just made: nothing is in it.
@@ -134,6 +116,7 @@ class Table {
   std::optional<Bytes> ReadContents(Ino ino, uint64_t offset, uint64_t size) const;
 
   size_t nodes() const { return nodes_.size(); }
+  size_t bytes() const { return bytes_; }
   size_t leases() const { return leases_.size(); }
   // Inodes that were forgotten for want of room and not learnt again: their leases are still held.
   struct Evicted {
@@ -159,9 +142,16 @@ class Table {
   bool BarredSince(Ino ino, uint64_t start) const;
   void SetExclusive(Lease& lease, bool exclusive);
   static void BeginSlice(Lease& lease, int64_t now_nanos);
+  Node* NodeOf(Ino ino);
   Node* MakeNode(Handle handle);
   void Erase(Ino ino);
   Directory* DirectoryOf(Ino ino);
+  void DropXattrs(Node& node);
+  // Replaces what is known of a directory's names.
+  void SetDirectory(Node& node, Directory dir);
+  // It takes so much more, as long as it is known; others may go for it.
+  void Charge(Node& node, size_t bytes);
+  void Discharge(Node& node, size_t bytes);
   static void ForgetListing(Directory& dir);
   std::pair<uint64_t, std::string> KeyOf(std::string_view name) const {
     return {NameHash(hash_key_, name), std::string(name)};
@@ -169,7 +159,7 @@ class Table {
   void PruneBarriers();
 
   const SipKey hash_key_;
-  const size_t max_nodes_;
+  const size_t max_bytes_;
   uint64_t clock_ = 1;
   uint64_t all_barred_ = 0;  // replies to requests begun before teach nothing
   uint64_t pruned_ = 0;      // likewise: bars until then may be forgotten
@@ -180,6 +170,7 @@ class Table {
   absl::flat_hash_map<Ino, Lease> leases_;
   absl::flat_hash_map<Ino, std::unique_ptr<Node>> nodes_;
   std::list<Ino> ages_;
+  size_t bytes_ = 0;  // of all nodes
   std::vector<Evicted> evicted_;
   Prefetched prefetched_;
   std::optional<StatFsReply> figures_;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "client/cache/kernel.h"
+#include "client/cache/memory.h"
 #include "client/cli/spec.h"
 #include "common/filesystem.h"
 
@@ -17,6 +18,7 @@ struct ConnectRequest {
   MountSpec spec;
   bool read_only = false;
   bool cache = true;        // under leases
+  uint32_t cache_mib = cache::kCacheMibDefault;
   cache::FlushOnClose flush = cache::FlushOnClose::kClose;
   bool ignore_recalls = false;  // for tests of the tests
   std::string client_name;  // host and mount point, for people

@@ -140,6 +140,7 @@ int Serve(const ServeRequest& request, const Environment& environment, Launch& l
   ConnectRequest ask{.spec = request.spec,
                      .read_only = request.options.read_only,
                      .cache = request.options.cache,
+                     .cache_mib = request.options.cache_mib,
                      .flush = request.options.flush,
                      .ignore_recalls = request.options.test_ignore_recalls,
                      .client_name = HostName() + ":" + request.directory};

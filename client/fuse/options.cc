@@ -14,6 +14,21 @@ namespace {
 constexpr unsigned long kNoSymFollow = 256;
 constexpr uint32_t kTimeoMax = 36000000;  // a thousand hours
 
+struct Number {
+  std::string_view name;
+  uint32_t MountOptions::*member;  // null: it is ignored
+  uint32_t least;
+  uint32_t most;
+  std::string_view needs;
+};
+constexpr std::array kNumbers = {
+    Number{"timeo", &MountOptions::timeo, 1, kTimeoMax,
+           "needs tenths of a second, for example timeo=600"},
+    Number{"retrans", nullptr, 0, kTimeoMax, "needs a number"},
+    Number{"cache-mib", &MountOptions::cache_mib, cache::kCacheMibMin, cache::kCacheMibMax,
+           "needs MiB of memory, from 16 to 1048576"},
+};
+
 struct Switch {
   std::string_view name;
   bool MountOptions::*member;
@@ -110,6 +125,7 @@ constexpr std::string_view kHelp =
     "  allow_other noallow_other                    all users, or only the one who mounts\n"
     "  default_permissions                          the kernel checks permissions too (always on)\n"
     "  cache nocache                                keep what leases cover (coherent), or nothing\n"
+    "  cache-mib=N                                  in at most about so much memory (256)\n"
     "  flush=close flush=sync flush=fsync           close(2) waits until the server has what was\n"
     "                                               written, until that is durable, or not at all\n"
     "  hard soft timeo=TENTHS                       wait for an absent server for ever (hard), or "
@@ -168,15 +184,13 @@ Status ApplyOption(std::string_view option, bool sloppy, MountOptions& out) {
     out.flush = row->second;
     return Ok();
   }
-  if (name == "timeo" || name == "retrans") {
+  for (const Number& row : kNumbers) {
+    if (row.name != name) continue;
     uint32_t number = 0;
     auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
-    bool whole = error == std::errc() && end == value.data() + value.size();
-    if (!whole || number > kTimeoMax || (name == "timeo" && number == 0)) {
-      return Bad(option, name == "timeo" ? "needs tenths of a second, for example timeo=600"
-                                         : "needs a number");
-    }
-    if (name == "timeo") out.timeo = number;
+    const bool whole = error == std::errc() && end == value.data() + value.size();
+    if (!whole || number < row.least || number > row.most) return Bad(option, row.needs);
+    if (row.member != nullptr) out.*row.member = number;
     return Ok();
   }
   for (const Refusal& row : kRefused) {

@@ -41,6 +41,8 @@ echo 'int main(void) { return 0; }' > main.c
 printf '%s\n' 'all: program' 'program: main.o $(patsubst %.c,%.o,$(wildcard f*.c))' \
   '	cc -o $@ $^' 'f%.o: f%.c f%.h' '	cc -c -o $@ $<' 'include $(wildcard *.mk)' > Makefile
 make > /dev/null
+setfattr -n user.tag -v value f*.c
+setfacl -m u:nobody:r f*.h
 )sh";
 
 struct Command {
@@ -65,6 +67,8 @@ constexpr Command kCommands[] = {
     {"git grep", "test $(HOME=$1 git -C \"$2/repository\" grep '^1[37]$' | wc -l) -gt 100"},
     kMake,
     {"ls -lR", "ls -lR \"$2\""},
+    {"getfattr -d", "test $(getfattr -R -d \"$2\" 2> /dev/null | grep -c tag=) -eq 8"},
+    {"getfacl", "test $(getfacl -R \"$2\" 2> /dev/null | grep -c nobody:r--) -eq 8"},
     {"tar c", "tar -C \"$2\" -cf - . | wc -c"},
     {"grep of all files",
      "shopt -s globstar; test $(grep -s '^1[37]$' \"$2\"/repository/** | wc -l) -gt 100"},

@@ -4,6 +4,8 @@
 
 #include <functional>
 
+#include "client/cache/cache_txn.h"
+
 namespace tarn::cache {
 namespace {
 
@@ -49,7 +51,8 @@ class TableTest : public ::testing::Test {
     return reply;
   }
 
-  Table table_{kKey, 4};
+  // Room for four, with some names.
+  Table table_{kKey, 5 * Table::kNodeBytes - 1, 1 << 20};
 };
 
 TEST_F(TableTest, GrantedInodesMayBeLearnt) {
@@ -144,13 +147,28 @@ TEST_F(TableTest, RecallOfNamesLeavesTheOthers) {
   EXPECT_TRUE(table_.CanList(*table_.Find(kDir.ino)));
 }
 
-TEST_F(TableTest, AbsentXattrsGoWithTheAttributes) {
+TEST_F(TableTest, XattrsAreKnownAsLearntAndGoWithTheAttributes) {
+  using Value = std::optional<std::string>;
+  CacheTxn txn(table_, {});
+  table_.LearnXattr(kFile.ino, "user.x", "of what is not known");
   table_.Learn(kFile, AttrOf(kFile));
-  table_.LearnNoXattr(kFile.ino, "user.x");
-  EXPECT_TRUE(table_.Find(kFile.ino)->absent_xattrs.contains("user.x"));
+  EXPECT_EQ(txn.GetXattr(kFile.ino, "user.x").code(), Errno::kBlocked);
+  table_.LearnXattr(kFile.ino, "user.x", std::nullopt);
+  table_.LearnXattr(kFile.ino, "user.y", "value");
+  table_.LearnXattr(kFile.ino, "user.large", std::string(5000, 'x'));
+  EXPECT_EQ(*txn.GetXattr(kFile.ino, "user.x"), Value());
+  EXPECT_EQ(*txn.GetXattr(kFile.ino, "user.y"), Value("value"));
+  EXPECT_EQ(txn.GetXattr(kFile.ino, "user.large").code(), Errno::kBlocked);
+  EXPECT_EQ(txn.GetXattr(kFile.ino, "user.z").code(), Errno::kBlocked);
+  EXPECT_EQ(txn.ListXattrs(kFile.ino).code(), Errno::kBlocked);
+  table_.LearnXattrNames(kFile.ino, {"user.y", "user.large"});
+  EXPECT_EQ(*txn.GetXattr(kFile.ino, "user.z"), Value());
+  EXPECT_EQ(txn.GetXattr(kFile.ino, "user.large").code(), Errno::kBlocked);
+  EXPECT_EQ(*txn.ListXattrs(kFile.ino), (std::vector<std::string>{"user.y", "user.large"}));
   table_.DropAttr(kFile.ino);
   table_.Learn(kFile, AttrOf(kFile, 2));
-  EXPECT_FALSE(table_.Find(kFile.ino)->absent_xattrs.contains("user.x"));
+  EXPECT_EQ(txn.GetXattr(kFile.ino, "user.y").code(), Errno::kBlocked);
+  EXPECT_EQ(txn.ListXattrs(kFile.ino).code(), Errno::kBlocked);
 }
 
 TEST_F(TableTest, RecallOfAFileDropsAllOfIt) {
@@ -195,6 +213,48 @@ TEST_F(TableTest, WhatIsLearntAgainIsNotEvicted) {
   const auto evicted = table_.TakeEvicted();
   ASSERT_EQ(evicted.size(), 1u);
   EXPECT_EQ(evicted[0].ino, Ino{2});
+}
+
+TEST_F(TableTest, NamesAndXattrsTakeRoomToo) {
+  table_.Learn(kFile, AttrOf(kFile));
+  KnowDir();
+  for (int i = 0; i < 100; ++i) table_.LearnName(kDir.ino, "name" + std::to_string(i), {});
+  EXPECT_EQ(table_.Peek(kFile.ino), nullptr);
+  EXPECT_NE(table_.Peek(kDir.ino), nullptr);  // not the one that grows
+  table_.Learn(kFile, AttrOf(kFile));
+  EXPECT_EQ(table_.Peek(kDir.ino), nullptr);
+  KnowDir();
+  table_.LearnXattr(kFile.ino, "user.x", std::string(4000, 'x'));
+  EXPECT_EQ(table_.Peek(kDir.ino), nullptr);
+}
+
+// Whatever is learnt and forgotten, what is known at the end takes what it would have taken alone.
+TEST_F(TableTest, RoomIsGivenBack) {
+  Table table(kKey, 1 << 20, 1 << 20);
+  table.Learn(kFile, AttrOf(kFile));
+  table.Learn(kDir, AttrOf(kDir));
+  const size_t two = table.bytes();
+  EXPECT_EQ(two, 2 * Table::kNodeBytes);
+  for (int round = 0; round < 3; ++round) {
+    table.LearnName(kDir.ino, "a", {});
+    table.LearnName(kDir.ino, "a", {kFile.ino, FileType::kRegular});
+    table.LearnName(kDir.ino, "b", {});
+    table.LearnXattr(kFile.ino, "user.x", "value");
+    table.LearnXattr(kFile.ino, "user.x", "value");
+    table.LearnXattrNames(kFile.ino, {"user.x"});
+    EXPECT_GT(table.bytes(), two);
+    table.Doubt(kDir.ino, "a");
+    table.Doubt(kDir.ino, "a");
+    table.LearnEmpty(kDir.ino, kFile.ino);
+    table.DropAttr(kFile.ino);
+    table.Learn(kFile, AttrOf(kFile));
+    EXPECT_EQ(table.bytes(), two);
+  }
+  table.LearnName(kDir.ino, "a", {});
+  table.LearnXattr(kDir.ino, "user.x", std::nullopt);
+  table.Apply({kDir.ino, LeaseMode::kNone, {}, true});
+  table.TakeLease(kFile.ino);
+  EXPECT_EQ(table.bytes(), 0u);
 }
 
 TEST_F(TableTest, OwnChangeOfWhatIsExclusiveIsLearntThoughNothingIsGranted) {

@@ -54,6 +54,16 @@ TEST(MountOptions, HardAndSoftAreThoseOfNfs) {
   }
 }
 
+TEST(MountOptions, CacheMayBeGivenMemory) {
+  EXPECT_EQ(ParseMountOptions({})->cache_mib, 256u);
+  EXPECT_EQ(ParseMountOptions({"cache-mib=16"})->cache_mib, 16u);
+  EXPECT_EQ(ParseMountOptions({"cache-mib=1048576"})->cache_mib, 1'048'576u);
+  for (const char* bad : {"cache-mib", "cache-mib=", "cache-mib=15", "cache-mib=1048577",
+                          "cache-mib=1G", "cache-mib=-1"}) {
+    EXPECT_FALSE(ParseMountOptions({bad}).ok()) << bad;
+  }
+}
+
 TEST(MountOptions, LogOptionsTakeValues) {
   auto options = ParseMountOptions({"log-level=debug,log-file=/tmp/a.log"});
   ASSERT_TRUE(options.ok());
