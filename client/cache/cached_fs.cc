@@ -150,23 +150,6 @@ void CachedFs::ReturnEvicted() {
 
 // ---- verbs that only look ----------------------------------------------------------------------
 
-void CachedFs::Lookup(const Caller& caller, LookupArgs args, Done<EntryReply> done) {
-  const bool dots = args.name == "." || args.name == "..";
-  Serve<verbs::Lookup>(caller, args, std::move(done), posix::Lookup,
-                       [this, dots, dir = args.dir.ino, name = args.name](
-                           const Table::Learnable& learnable, const Result<EntryReply>& result)
-                           ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
-                             if (result.ok()) LearnEntry(learnable, *result);
-                             if (result.ok()) forecast_.NoteLookup(result->attr);
-                             if (dots || !Contains(learnable, dir)) return;
-                             if (result.ok()) {
-                               table_.LearnName(dir, name, {result->handle.ino, result->attr.type});
-                             } else if (result.code() == Errno::kENOENT) {
-                               table_.LearnName(dir, name, Dentry{});
-                             }
-                           });
-}
-
 void CachedFs::GetAttr(const Caller& caller, GetAttrArgs args, Done<AttrReply> done) {
   Serve<verbs::GetAttr>(
       caller, args, std::move(done), posix::GetAttr,
@@ -200,30 +183,6 @@ void CachedFs::Access(const Caller& caller, AccessArgs args, Done<Unit> done) {
         return Unit{};
       },
       kNothing);
-}
-
-void CachedFs::ReadDir(const Caller& caller, ReadDirArgs args, Done<ReadDirReply> done) {
-  Serve<verbs::ReadDir>(
-      caller, args, std::move(done),
-      [this](CacheTxn& txn, const Caller& who, const ReadDirArgs& what) -> Result<ReadDirReply> {
-        const bool open = lazy_.IsOpen(what.dir.ino);
-        Result<ReadDirReply> reply =
-            posix::ReadDir(txn, who, what, open ? OpenAccess::kRead : OpenAccess::kNone);
-        // Whether it is open at the server is not known here, so only it may refuse.
-        if (!reply.ok()) return Errno::kBlocked;
-        for (const DirEntry& entry : reply->entries) {
-          if (entry.ino == kNoIno) return Errno::kBlocked;  // ".." is not known
-        }
-        return reply;
-      },
-      [this, args](const Table::Learnable& learnable, const Result<ReadDirReply>& result)
-          ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
-            if (!result.ok()) return;
-            for (const DirEntry& entry : result->entries) {
-              if (entry.entry.has_value()) LearnEntry(learnable, *entry.entry);
-            }
-            if (Contains(learnable, args.dir.ino)) table_.LearnListing(args, *result);
-          });
 }
 
 // A capability that is there is not learnt: the rule of a write takes it away, at the server.

@@ -147,6 +147,13 @@ class CachedFs final : public FileSystem, public Freshness, private transport::L
   void DropLocks(const Caller& caller, const FlushArgs& args, Done<Unit> done);
   void DropLocksOf(Ino ino, OpenId open, WriteBehind::Then then);
 
+  // ---- looking.cc: of names that were listed, the attributes of many at once ----
+  void LookupNow(const Caller& caller, LookupArgs args, Done<EntryReply> done);
+  // What to list instead, if it is one of several names that are looked up after a listing.
+  std::optional<ReadDirArgs> ListingFrom(const Caller& caller, const LookupArgs& args);
+  void LearnListing(const Table::Learnable& learnable, const ReadDirArgs& args,
+                    const Result<ReadDirReply>& result) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
   void LearnEntry(const Table::Learnable& learnable, const EntryReply& entry)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void LearnContents(const Table::Learnable& learnable, const Contents& contents)

@@ -13,7 +13,7 @@ constexpr size_t kMaxXattrs = 64;            // of an inode, with those that are
 constexpr size_t kMaxXattrBytes = 4096;      // of a value
 
 // What things take in memory, about, with their places in tables.
-constexpr size_t kNameBytes = 96;
+constexpr size_t kNameBytes = 112;
 constexpr size_t kXattrBytes = 128;
 
 size_t BytesOf(const std::string& name) { return kNameBytes + name.size(); }
@@ -346,6 +346,12 @@ void Table::LearnListing(const ReadDirArgs& args, const ReadDirReply& reply) {
       if (entry.name == "..") dir->parent = entry.ino;
     } else {
       LearnName(args.dir.ino, entry.name, {entry.ino, entry.type});
+      // With `plus`, what has no attributes is not to be had this way.
+      if (args.plus) {
+        dir->bare.erase(entry.ino);
+      } else if (!HasAttr(entry.ino)) {
+        dir->bare.insert(entry.ino);
+      }
     }
   }
   if (!goes_on || dir->names.size() >= kMaxNames) {
@@ -409,6 +415,21 @@ std::optional<Dentry> Table::FindName(const Node& node, std::string_view name) c
   if (it != node.dir->names.end()) return it->second;
   if (node.dir->complete && !node.dir->unknown.contains(std::string(name))) return Dentry{};
   return std::nullopt;
+}
+
+std::optional<uint64_t> Table::NoteLookup(Ino ino, const std::string& name) {
+  const Node* node = NodeOf(ino);
+  if (node == nullptr || node->dir == nullptr || node->dir->bare.empty()) return std::nullopt;
+  Directory& dir = *node->dir;
+  const auto dentry = FindName(*node, name);
+  const bool bare = dentry.has_value() && dir.bare.erase(dentry->ino) > 0;
+  if (!bare || HasAttr(dentry->ino) || ++dir.bare_looked_up < kSingly) return std::nullopt;
+  return KeyOf(name).first - 1;
+}
+
+bool Table::HasAttr(Ino ino) const {
+  const Node* node = Peek(ino);
+  return node != nullptr && node->has_attr;
 }
 
 bool Table::CanList(const Node& node) const {

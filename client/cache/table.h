@@ -109,6 +109,10 @@ class Table {
   // What is known of a name; kNoIno in it: absent; nullopt: not known.
   std::optional<Dentry> FindName(const Node& node, std::string_view name) const;
   bool CanList(const Node& node) const;
+  // The name is about to be looked up. From where on to list the directory with attributes, if it
+  // is at least the kSingly-th, after a listing, of whose inode nothing was asked since.
+  static constexpr uint32_t kSingly = 3;
+  std::optional<uint64_t> NoteLookup(Ino dir, const std::string& name);
   bool HasContents(Ino ino) const { return prefetched_.Has(ino); }
   // nullopt: not known. Time is that of LearnFigures.
   std::optional<StatFsReply> Figures(int64_t now_nanos) const;
@@ -142,6 +146,7 @@ class Table {
   bool BarredSince(Ino ino, uint64_t start) const;
   void SetExclusive(Lease& lease, bool exclusive);
   static void BeginSlice(Lease& lease, int64_t now_nanos);
+  bool HasAttr(Ino ino) const;
   Node* NodeOf(Ino ino);
   Node* MakeNode(Handle handle);
   void Erase(Ino ino);

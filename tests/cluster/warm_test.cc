@@ -213,6 +213,18 @@ TEST_F(WarmTest, SequentialReadIsAFewLargeCalls) {
   EXPECT_LE(calls["Read"], 2 * kMebibytes);
 }
 
+// A walk that looks at everything costs a call for many names.
+TEST_F(WarmTest, WalkIsAFewCalls) {
+  RealMount maker(server().spec());
+  const Outcome made = RunShell("mkdir $1/d; cd $1/d; for i in $(seq 2000); do : > f$i; done",
+                                {maker.path()}, kLong);
+  ASSERT_EQ(made.status, 0) << made.output;
+  Mount();
+  CallCounts calls = Run({"find -ls", "test $(find $2/d -ls | wc -l) -eq 2001"});
+  EXPECT_LE(calls["Lookup"], 20) << Text(calls);
+  EXPECT_LE(calls["ReadDir"], 50) << Text(calls);
+}
+
 // Once it shows that what is looked up is read, the contents come with the name.
 TEST_F(WarmTest, SmallFilesAreOneCallEach) {
   RealMount maker(server().spec());

@@ -215,6 +215,28 @@ TEST_F(TableTest, WhatIsLearntAgainIsNotEvicted) {
   EXPECT_EQ(evicted[0].ino, Ino{2});
 }
 
+TEST_F(TableTest, SeveralListedNamesThatAreLookedUpAreToBeListedOn) {
+  constexpr Ino kInodes[] = {Ino{101}, Ino{102}, Ino{103}, Ino{104}, Ino{105}};
+  ReadDirReply listing = Listing({"a", "b", "c", "d", "e"}, true);
+  for (size_t i = 0; i < 5; ++i) listing.entries[i].ino = kInodes[i];
+  const auto look = [&](size_t i) { return table_.NoteLookup(kDir.ino, listing.entries[i].name); };
+  KnowDir();
+  EXPECT_EQ(look(0), std::nullopt);  // it was not listed
+  table_.LearnListing({.dir = kDir, .cookie = 0}, listing);
+  EXPECT_EQ(table_.NoteLookup(kDir.ino, "other"), std::nullopt);
+  table_.Learn({kInodes[0], 0}, AttrOf({kInodes[0], 0}));
+  EXPECT_EQ(look(0), std::nullopt);  // it is known
+  EXPECT_EQ(look(1), std::nullopt);
+  EXPECT_EQ(look(2), std::nullopt);
+  EXPECT_EQ(look(3), listing.entries[3].cookie - 1);  // the third
+  EXPECT_EQ(look(3), std::nullopt);                   // once
+  // What a listing with attributes has none of is not asked for in this way again.
+  table_.LearnListing({.dir = kDir, .cookie = *look(4), .plus = true}, {});
+  table_.LearnListing({.dir = kDir, .cookie = 0}, listing);
+  table_.LearnListing({.dir = kDir, .cookie = 0, .plus = true}, listing);
+  EXPECT_EQ(look(4), std::nullopt);
+}
+
 TEST_F(TableTest, NamesAndXattrsTakeRoomToo) {
   table_.Learn(kFile, AttrOf(kFile));
   KnowDir();
