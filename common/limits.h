@@ -91,6 +91,11 @@ inline constexpr int64_t kRecallDeadlineNanos = 30 * kSecondNanos;
 // So long may be answered by what StatFs has said.
 inline constexpr int64_t kFiguresLeaseNanos = 5 * kSecondNanos;
 
+// What a client keeps in memory, in MiB (`-o cache-mib`).
+inline constexpr uint32_t kCacheMibDefault = 256;
+inline constexpr uint32_t kCacheMibMin = 16;
+inline constexpr uint32_t kCacheMibMax = 1 << 20;
+
 // How long a server waits for its clients (tarnd's `session-lifetime` and `recall-deadline`).
 struct Timing {
   int64_t session_lifetime_nanos = kSessionLifetimeNanos;

@@ -87,6 +87,7 @@ struct Attr {
   uint64_t allocated = 0;  // bytes, a multiple of 512; st_blocks = allocated / 512
   Timestamp atime, mtime, ctime, btime;
   uint64_t version = 0;  // grows with every change of the inode, its names or its content
+  bool no_xattrs = false;  // it has no extended attributes, nor ACLs; else it may have
   bool operator==(const Attr&) const = default;
 };
 

@@ -11,6 +11,10 @@ namespace {
 // As MetaTxn has it.
 constexpr size_t kEntryBytes = 24;
 
+bool HasNoXattrs(const Node* node) {
+  return node != nullptr && node->has_attr && node->attr.no_xattrs;
+}
+
 [[noreturn]] void Written() {
   LogError("a rule that only reads has written to the cache");
   std::abort();
@@ -61,6 +65,7 @@ Result<bool> CacheTxn::HasDentries(Ino dir) {
 
 Result<std::optional<std::string>> CacheTxn::GetXattr(Ino ino, std::string_view name) {
   const Node* node = table_.Find(ino);
+  if (HasNoXattrs(node)) return std::optional<std::string>();
   if (node == nullptr || node->xattrs == nullptr) return Errno::kBlocked;
   const Xattrs& xattrs = *node->xattrs;
   const auto value = xattrs.values.find(std::string(name));
@@ -74,6 +79,7 @@ Result<std::optional<std::string>> CacheTxn::GetXattr(Ino ino, std::string_view 
 
 Result<std::vector<std::string>> CacheTxn::ListXattrs(Ino ino) {
   const Node* node = table_.Find(ino);
+  if (HasNoXattrs(node)) return std::vector<std::string>();
   const bool known = node != nullptr && node->xattrs != nullptr && node->xattrs->names.has_value();
   if (!known) return Errno::kBlocked;
   return *node->xattrs->names;

@@ -91,15 +91,6 @@ void CachedFs::LearnEntry(const Table::Learnable& learnable, const EntryReply& e
     table_.Learn(entry.handle, entry.attr);
 }
 
-void CachedFs::LearnContents(const Table::Learnable& learnable, const Contents& contents) {
-  const Ino ino = contents.ino;
-  if (Contains(learnable, ino) && !write_behind_.IsDirty(ino)) table_.LearnContents(contents);
-}
-
-void CachedFs::LearnNoCapability(const Table::Learnable& learnable, Ino ino) {
-  if (Contains(learnable, ino)) table_.LearnXattr(ino, std::string(posix::kCapabilityName), std::nullopt);
-}
-
 void CachedFs::TouchChild(Ino dir, const std::string& name, Touched& touched) {
   touched.inodes.push_back(dir);
   touched.names.emplace_back(dir, name);
@@ -271,7 +262,6 @@ void CachedFs::Create(const Caller& caller, CreateArgs args, Done<CreateReply> d
                                                    const CreateReply& reply)
           ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
             LearnEntry(learnable, reply.entry);
-            if (reply.created) LearnNoCapability(learnable, reply.entry.handle.ino);
             if (!Contains(learnable, dir)) return;
             table_.LearnName(dir, name, {reply.entry.handle.ino, reply.entry.attr.type});
           });

@@ -1,8 +1,7 @@
 // CachedFs: a FileSystem that answers from what its leases cover, and asks a server for the rest.
 //
-// What it adds to RemoteFs: answers Lookup, GetAttr, Access, ReadLink, ReadDir and Open in place by
-// the rules of common/posix over a Table, where that knows enough; learns from every reply; keeps
-// opens to itself until the server needs to know of them (a lazy open); answers recalls.
+// What it adds to RemoteFs: answers what only looks from a Table, by the rules of common/posix;
+// learns from replies; keeps opens to itself until the server must know of them (lazy opens).
 //
 // A lazy open is registered at the server before a verb other than Read and Write works through it,
 // before an own change that may take the right away, and before a recall of its inode is answered:
@@ -98,6 +97,9 @@ class CachedFs final : public FileSystem, public Freshness, private transport::L
   void Remove(const Caller& caller, typename V::Args args, Done<Unit> done);
   template <class V>
   void ChangeXattr(const Caller& caller, typename V::Args args, Done<Unit> done);
+  void LookupNow(const Caller& caller, LookupArgs args, Done<EntryReply> done);
+  // What to list instead, if it is one of several names that are looked up after a listing.
+  std::optional<ReadDirArgs> ListingFrom(const Caller& caller, const LookupArgs& args);
   void ReadNow(const Caller& caller, ReadArgs args, Done<ReadReply> done);
   void WriteNow(const Caller& caller, WriteArgs args, Done<WriteReply> done);
   // True: answered with contents that came with the attributes.
@@ -130,8 +132,6 @@ class CachedFs final : public FileSystem, public Freshness, private transport::L
   // With flush=sync: something of the inode was written and not synced since the last call.
   bool TakeUnsynced(Ino ino);
   void NoteTime(const LeaseNews& news);
-  void LearnNoCapability(const Table::Learnable& learnable, Ino ino)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Of what is being written, or nothing.
   std::optional<Glimpse> LookAt(uint64_t event, Ino ino) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
@@ -147,17 +147,10 @@ class CachedFs final : public FileSystem, public Freshness, private transport::L
   void DropLocks(const Caller& caller, const FlushArgs& args, Done<Unit> done);
   void DropLocksOf(Ino ino, OpenId open, WriteBehind::Then then);
 
-  // ---- looking.cc: of names that were listed, the attributes of many at once ----
-  void LookupNow(const Caller& caller, LookupArgs args, Done<EntryReply> done);
-  // What to list instead, if it is one of several names that are looked up after a listing.
-  std::optional<ReadDirArgs> ListingFrom(const Caller& caller, const LookupArgs& args);
-  void LearnListing(const Table::Learnable& learnable, const ReadDirArgs& args,
-                    const Result<ReadDirReply>& result) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-
   void LearnEntry(const Table::Learnable& learnable, const EntryReply& entry)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  void LearnContents(const Table::Learnable& learnable, const Contents& contents)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void LearnListing(const Table::Learnable& learnable, const ReadDirArgs& args,
+                    const Result<ReadDirReply>& result) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void TouchChild(Ino dir, const std::string& name, Touched& touched);
   // Leases on inodes that nobody here can name any more go back.
   void ReturnUnknown(const std::vector<Ino>& inos);

@@ -44,8 +44,10 @@ void CachedFs::Ask(const Caller& caller, typename V::Args args, Done<typename V:
               MutexLock lock(&mu_);
               const Table::Learnable learnable = table_.Admit(*news, start);
               if (!learnable.empty()) learn(learnable, result);
-              if (result.ok() && news->contents.has_value()) {
-                LearnContents(learnable, *news->contents);
+              if (const auto& contents = news->contents; result.ok() && contents.has_value()) {
+                const Ino ino = contents->ino;
+                const bool known = Contains(learnable, ino) && !write_behind_.IsDirty(ino);
+                if (known) table_.LearnContents(*contents);
               }
               if (brief) table_.End(start);
               if (result.ok()) ShowWritten(*result);

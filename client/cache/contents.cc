@@ -4,6 +4,7 @@
 
 #include "client/cache/cached_fs_inl.h"
 #include "client/cache/cached_fs_opens_inl.h"
+#include "common/posix/permissions.h"
 
 namespace tarn::cache {
 
@@ -211,7 +212,8 @@ void CachedFs::WriteNow(const Caller& caller, WriteArgs args, Done<WriteReply> d
       [this, inode, drops](const Table::Learnable& learnable, const WriteReply& reply)
           ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
             LearnEntry(learnable, {inode, reply.attr});
-            if (drops) LearnNoCapability(learnable, inode.ino);
+            if (!drops || !Contains(learnable, inode.ino)) return;
+            table_.LearnXattr(inode.ino, std::string(posix::kCapabilityName), std::nullopt);
           });
 }
 

@@ -19,6 +19,9 @@ namespace tarn::cache {
 // Names in a directory, in the order in which it is listed: present, or (ino kNoIno) absent.
 using Names = absl::btree_map<std::pair<uint64_t, std::string>, Dentry>;
 
+// What a name takes in memory, about, with its places in tables.
+inline size_t BytesOfName(const std::string& name) { return 112 + name.size(); }
+
 struct Directory {
   Names names;
   bool complete = false;  // a name that is neither in `names` nor in `unknown` is absent

@@ -6,8 +6,8 @@
 #include <cstdint>
 
 #include "client/cache/kernel.h"
-#include "client/cache/memory.h"
 #include "client/cache/write_behind.h"
+#include "common/limits.h"
 
 namespace tarn::cache {
 

@@ -8,9 +8,9 @@
 #include <vector>
 
 #include "client/cache/kernel.h"
-#include "client/cache/memory.h"
 #include "client/cli/spec.h"
 #include "common/filesystem.h"
+#include "common/limits.h"
 
 namespace tarn::cli {
 
@@ -18,7 +18,7 @@ struct ConnectRequest {
   MountSpec spec;
   bool read_only = false;
   bool cache = true;        // under leases
-  uint32_t cache_mib = cache::kCacheMibDefault;
+  uint32_t cache_mib = kCacheMibDefault;
   cache::FlushOnClose flush = cache::FlushOnClose::kClose;
   bool ignore_recalls = false;  // for tests of the tests
   std::string client_name;  // host and mount point, for people

@@ -25,7 +25,7 @@ constexpr std::array kNumbers = {
     Number{"timeo", &MountOptions::timeo, 1, kTimeoMax,
            "needs tenths of a second, for example timeo=600"},
     Number{"retrans", nullptr, 0, kTimeoMax, "needs a number"},
-    Number{"cache-mib", &MountOptions::cache_mib, cache::kCacheMibMin, cache::kCacheMibMax,
+    Number{"cache-mib", &MountOptions::cache_mib, kCacheMibMin, kCacheMibMax,
            "needs MiB of memory, from 16 to 1048576"},
 };
 

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "client/cache/kernel.h"
-#include "client/cache/memory.h"
+#include "common/limits.h"
 #include "common/result.h"
 
 namespace tarn::fuse {
@@ -26,7 +26,7 @@ struct MountOptions {
   bool default_permissions = true;
   bool remount = false;
   bool cache = true;  // off: nothing is kept, every operation asks the server
-  uint32_t cache_mib = cache::kCacheMibDefault;  // of memory for what is kept
+  uint32_t cache_mib = kCacheMibDefault;  // of memory for what is kept
   cache::FlushOnClose flush = cache::FlushOnClose::kClose;
   bool soft = false;  // a server that is away is waited for only for so long:
   uint32_t timeo = 600;  // tenths of a second, as in nfs(5)

@@ -154,8 +154,9 @@ bool AclGrants(const Acl& acl, const Attr& attr, const Caller& caller, uint32_t 
   return false;
 }
 
-Result<Acl> LoadAcl(MetaTxn& txn, Ino ino, std::string_view name) {
-  ASSIGN_OR_RETURN(std::optional<std::string> value, txn.GetXattr(ino, name));
+Result<Acl> LoadAcl(MetaTxn& txn, const Attr& attr, std::string_view name) {
+  if (attr.no_xattrs) return Acl{};
+  ASSIGN_OR_RETURN(std::optional<std::string> value, txn.GetXattr(attr.ino, name));
   if (!value.has_value()) return Acl{};
   Result<Acl> acl = ParseAcl(*value);
   if (!acl.ok() || !CheckAcl(*acl).ok()) return Error(Errno::kEIO, "stored ACL is malformed");

@@ -68,6 +68,6 @@ bool AclGrants(const Acl& acl, const Attr& attr, const Caller& caller, uint32_t 
 
 // The ACL stored as `name`; no entries if there is none. Errors: kBlocked, EIO (also if what is
 // stored is none).
-Result<Acl> LoadAcl(MetaTxn& txn, Ino ino, std::string_view name);
+Result<Acl> LoadAcl(MetaTxn& txn, const Attr& attr, std::string_view name);
 
 }  // namespace tarn::posix

@@ -37,7 +37,7 @@ Status CheckPermission(MetaTxn& txn, const Caller& caller, const Inode& inode, u
   }
   // An ACL can speak only where there are group bits (they are its mask), and never of the owner.
   if (caller.uid != attr.uid && (attr.mode & 0070) != 0) {
-    ASSIGN_OR_RETURN(Acl acl, LoadAcl(txn, attr.ino, kAccessAclName));
+    ASSIGN_OR_RETURN(Acl acl, LoadAcl(txn, attr, kAccessAclName));
     if (!acl.entries.empty()) {
       return AclGrants(acl, attr, caller, want) ? Ok() : Errno::kEACCES;
     }
@@ -85,6 +85,7 @@ Result<bool> DropPrivileges(MetaTxn& txn, const Caller& caller, bool keep_ids, I
     dropped = mode != inode.attr.mode;
     inode.attr.mode = mode;
   }
+  if (inode.attr.no_xattrs) return dropped;
   ASSIGN_OR_RETURN(auto capability, txn.GetXattr(inode.attr.ino, kCapabilityName));
   if (capability.has_value()) {
     txn.DeleteXattr(inode.attr.ino, kCapabilityName);

@@ -65,10 +65,10 @@ Status CheckAll(MetaTxn& txn, const Caller& caller, const Inode& inode, const Se
 // chmod(2), of the ACL too.
 Status ApplyMode(MetaTxn& txn, const Caller& caller, uint32_t mode, Inode& inode) {
   inode.attr.mode = ModeForChange(caller, inode.attr.gid, mode);
-  ASSIGN_OR_RETURN(Acl acl, LoadAcl(txn, inode.attr.ino, kAccessAclName));
+  ASSIGN_OR_RETURN(Acl acl, LoadAcl(txn, inode.attr, kAccessAclName));
   if (acl.entries.empty()) return Ok();
   ChangeMode(acl, mode);
-  txn.PutXattr(inode.attr.ino, kAccessAclName, EncodeAcl(acl));
+  PutXattr(txn, inode, kAccessAclName, EncodeAcl(acl));
   return Ok();
 }
 

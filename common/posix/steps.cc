@@ -40,6 +40,11 @@ void MarkModified(MetaTxn& txn, Inode& inode) {
   MarkChanged(txn, inode);
 }
 
+void PutXattr(MetaTxn& txn, Inode& inode, std::string_view name, std::string_view value) {
+  inode.attr.no_xattrs = false;
+  txn.PutXattr(inode.attr.ino, name, value);
+}
+
 EntryReply MakeEntry(const Inode& inode) {
   return {Handle{inode.attr.ino}, inode.attr};
 }
@@ -104,16 +109,16 @@ uint32_t InitialMode(const Caller& caller, const Inode& dir, const NewInode& wha
 
 // Applies the directory's default ACL or else the umask to the mode of `inode`.
 Status ApplyDefaults(MetaTxn& txn, const Inode& dir, uint32_t umask, Inode& inode) {
-  ASSIGN_OR_RETURN(Acl inherited, LoadAcl(txn, dir.attr.ino, kDefaultAclName));
+  ASSIGN_OR_RETURN(Acl inherited, LoadAcl(txn, dir.attr, kDefaultAclName));
   if (inherited.entries.empty()) {
     inode.attr.mode &= ~(umask & 0777);
     return Ok();
   }
   Acl access = inherited;
   inode.attr.mode = InheritAcl(access, inode.attr.mode);
-  if (!IsMinimal(access)) txn.PutXattr(inode.attr.ino, kAccessAclName, EncodeAcl(access));
+  if (!IsMinimal(access)) PutXattr(txn, inode, kAccessAclName, EncodeAcl(access));
   if (inode.attr.type == FileType::kDirectory) {
-    txn.PutXattr(inode.attr.ino, kDefaultAclName, EncodeAcl(inherited));
+    PutXattr(txn, inode, kDefaultAclName, EncodeAcl(inherited));
   }
   return Ok();
 }
@@ -132,6 +137,7 @@ Result<Inode> MakeInode(MetaTxn& txn, const Caller& caller, const Inode& dir,
   attr.gid = (dir.attr.mode & kSetGid) != 0 ? dir.attr.gid : caller.gid;
   attr.atime = attr.mtime = attr.ctime = attr.btime = txn.Now();
   attr.version = 1;
+  attr.no_xattrs = true;
   inode.quota = dir.quota;
   switch (what.type) {
     case FileType::kDirectory:

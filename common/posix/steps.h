@@ -21,6 +21,9 @@ Result<Inode> GetSearchableDir(MetaTxn& txn, const Caller& caller, Handle handle
 void MarkChanged(MetaTxn& txn, Inode& inode);
 void MarkModified(MetaTxn& txn, Inode& inode);
 
+// An xattr, or an ACL, of an inode that the caller puts afterwards.
+void PutXattr(MetaTxn& txn, Inode& inode, std::string_view name, std::string_view value);
+
 EntryReply MakeEntry(const Inode& inode);
 
 // May `caller` make a name in `dir`, in which it is known not to exist?

@@ -94,7 +94,7 @@ Status SetAcl(MetaTxn& txn, const Caller& caller, Inode& inode, std::string_view
   if (store) {
     std::string value = EncodeAcl(acl);
     RETURN_IF_ERROR(CheckRoom(txn, inode.attr.ino, name, value));
-    txn.PutXattr(inode.attr.ino, name, value);
+    PutXattr(txn, inode, name, value);
   } else {
     txn.DeleteXattr(inode.attr.ino, name);
   }
@@ -135,7 +135,7 @@ Status SetXattr(MetaTxn& txn, const Caller& caller, const SetXattrArgs& args) {
     if (args.mode == XattrMode::kReplace && !held.has_value()) return Errno::kENODATA;
   }
   RETURN_IF_ERROR(CheckRoom(txn, inode.attr.ino, args.name, args.value));
-  txn.PutXattr(inode.attr.ino, args.name, args.value);
+  PutXattr(txn, inode, args.name, args.value);
   PutChanged(txn, inode);
   return Ok();
 }

@@ -85,6 +85,7 @@ void Fill(const Attr& from, v1::Attr& to) {
   to.set_ctime(from.ctime.ns);
   to.set_btime(from.btime.ns);
   to.set_version(from.version);
+  to.set_no_xattrs(from.no_xattrs);
 }
 
 Status Take(const v1::Attr& from, Attr& to) {
@@ -102,6 +103,7 @@ Status Take(const v1::Attr& from, Attr& to) {
   to.ctime = {from.ctime()};
   to.btime = {from.btime()};
   to.version = from.version();
+  to.no_xattrs = from.no_xattrs();
   return CheckMode(to.mode);
 }
 

@@ -32,6 +32,7 @@ class Checker {
     uint32_t subdirs = 0;
     FileType type{};
     bool orphan = false;
+    bool no_xattrs = false;
   };
   // What is remembered of a file while its blocks are counted.
   struct Contents {

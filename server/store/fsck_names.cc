@@ -57,7 +57,8 @@ bool Checker::NextWindow(ToughWalk& walk) {
       continue;
     }
     CheckInode(*inode);
-    notes_.push_back({ino, inode->attr.nlink, 0, 0, inode->attr.type, false});
+    notes_.push_back({.ino = ino, .nlink = inode->attr.nlink, .type = inode->attr.type,
+                      .no_xattrs = inode->attr.no_xattrs});
   }
   return true;
 }
@@ -91,7 +92,7 @@ Checker::Note* Checker::NoteOf(uint64_t ino) {
 }
 
 void Checker::CheckXattrs() {
-  uint64_t missing = 0;
+  uint64_t told = 0;
   ToughWalk walk(kv_, Family::kXattr, Be64(first_), last_ == UINT64_MAX ? "" : Be64(last_ + 1),
                  Probe::kEachKey);
   while (walk.Next()) {
@@ -101,8 +102,14 @@ void Checker::CheckXattrs() {
       continue;
     }
     const uint64_t ino = NumberAt(walk.key());
-    if (NoteOf(ino) != nullptr || ino == missing || Within(lost_inodes_, ino)) continue;
-    missing = ino;
+    if (ino == told || Within(lost_inodes_, ino)) continue;
+    const Note* const note = NoteOf(ino);
+    if (note != nullptr && !note->no_xattrs) continue;
+    told = ino;
+    if (note != nullptr) {
+      FindOf(ino, "is said to have no extended attributes, but has some");
+      continue;
+    }
     Find(fmt::format("there are extended attributes of inode {}, which does not exist", ino));
   }
 }

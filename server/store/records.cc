@@ -57,6 +57,7 @@ std::string EncodeInode(const Inode& inode) {
   m.set_name(inode.name);
   m.set_access_day(inode.access_day);
   m.set_unlinkable(!inode.linkable);
+  m.set_no_xattrs(inode.attr.no_xattrs);
   return m.SerializeAsString();
 }
 
@@ -85,6 +86,7 @@ Result<Inode> DecodeInode(Ino ino, std::string_view bytes) {
   inode.name = std::move(*m.mutable_name());
   inode.access_day = m.access_day();
   inode.linkable = !m.unlinkable();
+  inode.attr.no_xattrs = m.no_xattrs();
   return inode;
 }
 

@@ -32,6 +32,7 @@ Inode MakeRoot(Timestamp now) {
   root.attr.size = 4096;
   root.attr.atime = root.attr.mtime = root.attr.ctime = root.attr.btime = now;
   root.attr.version = 1;
+  root.attr.no_xattrs = true;
   root.parent = kRootIno;
   return root;
 }

@@ -223,6 +223,8 @@ TEST_F(WarmTest, WalkIsAFewCalls) {
   CallCounts calls = Run({"find -ls", "test $(find $2/d -ls | wc -l) -eq 2001"});
   EXPECT_LE(calls["Lookup"], 20) << Text(calls);
   EXPECT_LE(calls["ReadDir"], 50) << Text(calls);
+  calls = Run({"ls -l", "test $(ls -l $2/d | wc -l) -eq 2001"});
+  EXPECT_LE(calls["GetXattr"], 5) << Text(calls);
 }
 
 // Once it shows that what is looked up is read, the contents come with the name.

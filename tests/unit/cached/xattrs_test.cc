@@ -80,6 +80,17 @@ TEST_F(XattrsTest, WhatWasReadIsKnown) {
   server_.Start();
 }
 
+TEST_F(XattrsTest, AttributesTellThatThereAreNone) {
+  server_.Stop();
+  EXPECT_EQ(Get(a_, "user.x"), "ENODATA");
+  EXPECT_TRUE(List(a_).empty());
+  EXPECT_ERROR(kEACCES, CallAs<verbs::Lookup>(kUser, {.dir = dir_, .name = "f"}));
+  server_.Start();
+  ASSERT_OK(Set(b_, file_, "user.x", "one"));
+  Look();
+  EXPECT_EQ(Get(a_, "user.x"), "one");
+}
+
 TEST_F(XattrsTest, ChangesShowAtOnceWhoeverMakesThem) {
   for (Client* changes : {&a_, &b_}) {
     for (const std::string value : {"one", "two"}) {

@@ -214,6 +214,8 @@ TEST_F(AclTest, ChildrenInheritTheDefaultInPlaceOfTheUmask) {
 
 TEST_F(AclTest, MalformedStoredAclIsCorruption) {
   Must(File("/f", 0666));
+  Must(SetAcl("/f", kAccess, {{E{kOwner, 6}, E{kUser, 6, 5}, E{kGroupObj, 6}, E{kMask, 6},
+                               E{kOther, 6}}}));
   meta.xattrs[{At("/f").ino, kAccess}] = "junk";
   EXPECT_EQ(Check("/f", 4, kAlice).code(), Errno::kEIO);
   EXPECT_TRUE(Check("/f", 4, kRoot).ok());

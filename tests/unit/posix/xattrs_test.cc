@@ -32,6 +32,25 @@ TEST_F(XattrsTest, ValuesComeAndGo) {
   EXPECT_EQ(Drop("/f", "user.a").code(), Errno::kENODATA);
 }
 
+TEST_F(XattrsTest, AttributesTellThatThereAreNone) {
+  Must(File("/f"));
+  Must(Dir("/d"));
+  EXPECT_TRUE(AttrOf("/f").no_xattrs);
+  EXPECT_TRUE(AttrOf("/d").no_xattrs);
+  EXPECT_TRUE(SetX("/f", "user.a", "1").ok());
+  EXPECT_FALSE(AttrOf("/f").no_xattrs);
+  const Acl acl{{{AclTag::kOwner, 7},
+                 {AclTag::kUser, 5, 1000},
+                 {AclTag::kOwningGroup, 5},
+                 {AclTag::kMask, 5},
+                 {AclTag::kOther, 0}}};
+  EXPECT_TRUE(SetX("/d", std::string(kDefaultAclName), EncodeAcl(acl)).ok());
+  EXPECT_FALSE(AttrOf("/d").no_xattrs);
+  Must(File("/d/inherits"));
+  EXPECT_FALSE(AttrOf("/d/inherits").no_xattrs);
+  EXPECT_TRUE(GetX("/d/inherits", std::string(kAccessAclName)).ok());
+}
+
 TEST_F(XattrsTest, CreateAndReplaceLookFirst) {
   Must(File("/f"));
   EXPECT_EQ(SetX("/f", "user.a", "1", kRoot, XattrMode::kReplace).code(), Errno::kENODATA);

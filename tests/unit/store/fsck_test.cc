@@ -188,6 +188,11 @@ TEST_P(FsckTest, OrphansAreFoundThatNobodyFreesOrThatHaveANameOrDoNotExist) {
                           HasSubstr("nobody will free it")));
 }
 
+TEST_P(FsckTest, XattrsOfWhatIsSaidToHaveNoneAreFound) {
+  ChangeInode(file_, [](Inode& inode) { inode.attr.no_xattrs = true; });
+  EXPECT_THAT(Findings(), ElementsAre(AllOf(HasSubstr("/d/f"), HasSubstr("no extended"))));
+}
+
 TEST_P(FsckTest, XattrsOfNobodyAreFound) {
   Put(Family::kXattr, XattrKey(Ino{900}, "user.x"), "v");
   EXPECT_THAT(Findings(), ElementsAre(HasSubstr("attributes of inode 900, which does not exist")));

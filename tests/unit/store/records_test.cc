@@ -30,6 +30,7 @@ Inode FullInode() {
   inode.attr.ctime.ns = 10;
   inode.attr.btime.ns = 11;
   inode.attr.version = 12;
+  inode.attr.no_xattrs = true;
   inode.data = DataId{13};
   inode.quota = QuotaId{14};
   inode.target = "tgt";
