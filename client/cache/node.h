@@ -29,10 +29,11 @@ struct Directory {
   Ino parent = kNoIno;        // kNoIno: not known
   bool filling = false;       // a listing has been read from its start without a bar
   uint64_t filled_to = 0;     // its last cookie
-  // Inodes that were listed without attributes, and not asked about since; and how many of such
-  // were looked up.
+  // Inodes that were listed without attributes, and not asked about since; and how many names are
+  // to be looked up before many such are asked about at once.
+  static constexpr uint32_t kAtFirst = 2, kBetween = 24;
   absl::flat_hash_set<Ino> bare;
-  uint32_t bare_looked_up = 0;
+  uint32_t singly = kAtFirst;
 };
 
 struct Xattrs {

@@ -274,7 +274,12 @@ std::optional<uint64_t> Table::NoteLookup(Ino ino, const std::string& name) {
   Directory& dir = *node->dir;
   const auto dentry = FindName(*node, name);
   const bool bare = dentry.has_value() && dir.bare.erase(dentry->ino) > 0;
-  if (!bare || HasAttr(dentry->ino) || ++dir.bare_looked_up < kSingly) return std::nullopt;
+  if (dir.singly > 0) {
+    --dir.singly;
+    return std::nullopt;
+  }
+  if (!bare || HasAttr(dentry->ino)) return std::nullopt;
+  dir.singly = Directory::kBetween;
   return KeyOf(name).first - 1;
 }
 

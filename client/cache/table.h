@@ -110,8 +110,7 @@ class Table {
   std::optional<Dentry> FindName(const Node& node, std::string_view name) const;
   bool CanList(const Node& node) const;
   // The name is about to be looked up. From where on to list the directory with attributes, if it
-  // is at least the kSingly-th, after a listing, of whose inode nothing was asked since.
-  static constexpr uint32_t kSingly = 3;
+  // was listed without them, nothing was asked of it since, and others were looked up before.
   std::optional<uint64_t> NoteLookup(Ino dir, const std::string& name);
   bool HasContents(Ino ino) const { return prefetched_.Has(ino); }
   // nullopt: not known. Time is that of LearnFigures.

@@ -215,26 +215,34 @@ TEST_F(TableTest, WhatIsLearntAgainIsNotEvicted) {
   EXPECT_EQ(evicted[0].ino, Ino{2});
 }
 
-TEST_F(TableTest, SeveralListedNamesThatAreLookedUpAreToBeListedOn) {
-  constexpr Ino kInodes[] = {Ino{101}, Ino{102}, Ino{103}, Ino{104}, Ino{105}};
-  ReadDirReply listing = Listing({"a", "b", "c", "d", "e"}, true);
-  for (size_t i = 0; i < 5; ++i) listing.entries[i].ino = kInodes[i];
-  const auto look = [&](size_t i) { return table_.NoteLookup(kDir.ino, listing.entries[i].name); };
-  KnowDir();
-  EXPECT_EQ(look(0), std::nullopt);  // it was not listed
-  table_.LearnListing({.dir = kDir, .cookie = 0}, listing);
-  EXPECT_EQ(table_.NoteLookup(kDir.ino, "other"), std::nullopt);
-  table_.Learn({kInodes[0], 0}, AttrOf({kInodes[0], 0}));
-  EXPECT_EQ(look(0), std::nullopt);  // it is known
-  EXPECT_EQ(look(1), std::nullopt);
-  EXPECT_EQ(look(2), std::nullopt);
-  EXPECT_EQ(look(3), listing.entries[3].cookie - 1);  // the third
-  EXPECT_EQ(look(3), std::nullopt);                   // once
+TEST_F(TableTest, ListedNamesThatAreLookedUpAreToBeListedOnNowAndThen) {
+  constexpr uint32_t kAtFirst = Directory::kAtFirst, kBetween = Directory::kBetween;
+  Table table(kKey, 1 << 20, 1 << 20);
+  std::vector<std::string> names;
+  for (uint32_t i = 0; i < 100; ++i) names.push_back("n" + std::to_string(i));
+  ReadDirReply listing = Listing(names, true);
+  for (size_t i = 0; i < 100; ++i) listing.entries[i].ino = Ino{100 + i};
+  const auto look = [&](size_t i) {
+    return table.NoteLookup(kDir.ino, listing.entries[i].name).has_value();
+  };
+  table.Learn(kDir, AttrOf(kDir));
+  EXPECT_FALSE(look(0));  // it was not listed
+  table.LearnListing({.dir = kDir, .cookie = 0}, listing);
+  uint32_t next = 0;
+  for (uint32_t i = 0; i < kAtFirst; ++i) EXPECT_FALSE(look(next++));
+  EXPECT_EQ(table.NoteLookup(kDir.ino, listing.entries[next].name),
+            listing.entries[next].cookie - 1);
+  // Whoever looks at a few only does not get all the others each time.
+  for (uint32_t i = 0; i < kBetween; ++i) EXPECT_FALSE(look(++next));
+  EXPECT_FALSE(look(next));  // it was asked about
+  table.Learn({Ino{100 + next + 1}, 0}, AttrOf({Ino{100 + next + 1}, 0}));
+  EXPECT_FALSE(look(++next));  // it is known
   // What a listing with attributes has none of is not asked for in this way again.
-  table_.LearnListing({.dir = kDir, .cookie = *look(4), .plus = true}, {});
-  table_.LearnListing({.dir = kDir, .cookie = 0}, listing);
-  table_.LearnListing({.dir = kDir, .cookie = 0, .plus = true}, listing);
-  EXPECT_EQ(look(4), std::nullopt);
+  ReadDirReply hidden;
+  hidden.entries = {listing.entries[++next]};
+  table.LearnListing({.dir = kDir, .cookie = 1, .plus = true}, hidden);
+  EXPECT_FALSE(look(next));
+  EXPECT_TRUE(look(++next));
 }
 
 TEST_F(TableTest, NamesAndXattrsTakeRoomToo) {

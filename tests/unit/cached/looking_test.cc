@@ -49,7 +49,7 @@ class LookingTest : public ::testing::Test {
 TEST_F(LookingTest, SeveralBringThoseThatFollow) {
   const std::vector<std::string> names = List();
   ASSERT_EQ(names.size(), kFiles);
-  for (size_t i = 0; i < Table::kSingly; ++i) ASSERT_OK(Look(names[i]));
+  for (size_t i = 0; i <= Directory::kAtFirst; ++i) ASSERT_OK(Look(names[i]));
   server_.Stop();
   for (const std::string& name : names) EXPECT_OK(Look(name)) << name;
   server_.Start();
@@ -57,15 +57,15 @@ TEST_F(LookingTest, SeveralBringThoseThatFollow) {
 
 TEST_F(LookingTest, FewBringNothingMore) {
   const std::vector<std::string> names = List();
-  for (size_t i = 0; i + 1 < Table::kSingly; ++i) ASSERT_OK(Look(names[i]));
+  for (size_t i = 0; i < Directory::kAtFirst; ++i) ASSERT_OK(Look(names[i]));
   server_.Stop();
-  EXPECT_FALSE(Look(names[Table::kSingly]).ok());
+  EXPECT_FALSE(Look(names[Directory::kAtFirst + 1]).ok());
   server_.Start();
 }
 
 TEST_F(LookingTest, ChangesElsewhereShow) {
   const std::vector<std::string> names = List();
-  for (size_t i = 0; i < Table::kSingly; ++i) ASSERT_OK(Look(names[i]));
+  for (size_t i = 0; i <= Directory::kAtFirst; ++i) ASSERT_OK(Look(names[i]));
   const std::string& last = names.back();
   ASSERT_OK_AND_ASSIGN(const EntryReply known, Look(last));
   ASSERT_OK(Call<verbs::SetAttr>(b_, {.inode = known.handle, .mode = 0600}));

@@ -52,7 +52,16 @@ TEST(RecordsTest, InodeBytesAreGolden) {
             "9ffffffffffffffff510900000000000000590a00000000000000610b00000000000000"
             "680c700d780e820103746774"
             "88010f92010" "26e6d"
-            "980110a00101");
+            "980110a00101a80101");
+}
+
+// Written before records told that there are none.
+TEST(RecordsTest, InodeOfAnOlderServerMayHaveXattrs) {
+  const std::string bytes = EncodeInode(FullInode());
+  ASSERT_OK_AND_ASSIGN(const Inode old, DecodeInode(Ino{42}, bytes.substr(0, bytes.size() - 3)));
+  Inode expected = FullInode();
+  expected.attr.no_xattrs = false;
+  EXPECT_EQ(old, expected);
 }
 
 TEST(RecordsTest, DentryBytesAreGolden) {
